@@ -1,0 +1,72 @@
+"""One tree of errors, so that a caller can catch as broadly as it means to.
+
+    LabelyardError
+    ├── UsageError              what was asked for cannot be meant (exit code 2)
+    │   ├── SourceError         a source is missing, holds no image, or is not what its name says
+    │   ├── UnknownModelError   no model or backbone has that name
+    │   └── UnknownJobError     no job has that id
+    ├── SetupError              something that must exist does not (exit code 3)
+    │   ├── WeightsError        published weights are neither in the cache nor downloadable
+    │   ├── DatabaseError       the database does not answer, or its schema is not ours
+    │   └── BrokerError         the broker does not answer
+    ├── InputError              one image cannot be labelled; permanent, becomes an error row
+    └── LeaseLostError          another worker owns the chunk now; this one's work is dropped
+
+A message says what was received, what was expected and how to mend it.
+"""
+
+from core.types import Reason
+
+
+class LabelyardError(Exception):
+    """The base of every error that Labelyard raises on purpose."""
+
+
+class UsageError(LabelyardError):
+    """The request cannot be carried out as it was made."""
+
+
+class SourceError(UsageError):
+    """A source is missing, holds no image, or is not what its name says."""
+
+
+class UnknownModelError(UsageError):
+    """No model or backbone has that name."""
+
+
+class UnknownJobError(UsageError):
+    """No job has that id."""
+
+
+class SetupError(LabelyardError):
+    """Something that has to be there before any work is missing."""
+
+
+class WeightsError(SetupError):
+    """Published weights are neither in the Keras cache nor downloadable."""
+
+
+class DatabaseError(SetupError):
+    """The database does not answer, or its schema is not the one this version expects."""
+
+
+class BrokerError(SetupError):
+    """The broker does not answer."""
+
+
+class InputError(LabelyardError):
+    """One image cannot be labelled, and trying again would not help.
+
+    Args:
+        reason: the short code that the error row carries.
+        detail: one sentence for a person: received, expected, how to mend it.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class LeaseLostError(LabelyardError):
+    """The lease on a chunk has passed to another worker."""

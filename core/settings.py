@@ -1,0 +1,104 @@
+"""Settings: environment variables, `.env`, `labelyard.toml`, defaults, in that order.
+
+Read once, at the edge (CLI, Celery worker), and handed on; no module reads the environment by itself.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+TOML_FILE = "labelyard.toml"
+ENV_PREFIX = "LABELYARD_"
+
+
+class EngineName(StrEnum):
+    """Which software runs the network."""
+
+    AUTO = "auto"
+    KERAS = "keras"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """Every setting of Labelyard. The README's table is made from these fields."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_file=".env", toml_file=TOML_FILE, extra="ignore", env_ignore_empty=True
+    )
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("labelyard"),
+        description="State folder: the embedded database and caches.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="SQLAlchemy URL of the ledger. Empty: SQLite in the state folder."
+    )
+    broker_url: SecretStr | None = Field(
+        default=None, description="Redis URL. Empty: embedded mode, no broker, local worker processes."
+    )
+    engine: EngineName = Field(default=EngineName.AUTO, description="What runs the network: `auto` or `keras`.")
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=1, description="Worker processes that embedded `labelyard label` starts."
+    )
+    decode_threads: Annotated[int, Field(ge=1, le=256)] = Field(
+        default_factory=lambda: os.cpu_count() or 1, description="Threads that read and decode images, per worker."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(default=32, description="Images per forward pass.")
+    model_memory_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=4 * 1024**3, description="Weights a worker keeps in memory before it drops the least recently used."
+    )
+    max_image_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=256 * 1024**2, description="Largest image file, in bytes; larger ones become error rows."
+    )
+    max_image_pixels: Annotated[int, Field(ge=1)] = Field(
+        default=100_000_000, description="Largest image, in pixels; larger ones become error rows."
+    )
+    lease_s: Annotated[float, Field(gt=0)] = Field(
+        default=30.0, description="Seconds without progress after which a chunk goes to another worker."
+    )
+    sweep_interval_s: Annotated[float, Field(gt=0)] = Field(
+        default=10.0, description="Seconds between two looks for expired leases and lost wake-ups."
+    )
+    log_level: str = Field(default="WARNING", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+    log_format: LogFormat = Field(default=LogFormat.CONSOLE, description="`console` or `json`.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put `labelyard.toml` behind the environment and `.env`."""
+        del file_secret_settings
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether work stays on this machine, without a broker."""
+        return self.broker_url is None
+
+    @property
+    def database_url_text(self) -> str:
+        """The ledger's URL in clear; never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.expanduser().resolve() / 'labelyard.db'}"

@@ -1,0 +1,66 @@
+"""The words of the product as enums: they are stored, printed and compared, never spelled out as strings."""
+
+from enum import IntEnum, StrEnum
+
+
+class JobKind(StrEnum):
+    """What a job asks for."""
+
+    LABEL = "label"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    RETRAIN = "retrain"
+
+
+class JobState(StrEnum):
+    """Where a job stands. Only a running job's chunks are handed out."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more unless someone asks for it."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class ChunkState(StrEnum):
+    """Where a chunk stands."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    DONE = "done"
+
+
+class Priority(IntEnum):
+    """How soon a job's chunks are claimed; the smaller goes first."""
+
+    URGENT = 0
+    BULK = 1
+
+
+class ResizeMode(StrEnum):
+    """How an image of any shape becomes the network's input."""
+
+    CROP = "crop"
+    STRETCH = "stretch"
+    PAD = "pad"
+
+
+class Reason(StrEnum):
+    """Why an image has an error row instead of a prediction."""
+
+    NOT_FOUND = "not_found"
+    UNREADABLE = "unreadable"
+    EMPTY_FILE = "empty_file"
+    TOO_MANY_BYTES = "too_many_bytes"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    WRONG_SHAPE = "wrong_shape"
+    WORKER_DIED = "worker_died"
