@@ -55,7 +55,7 @@ class Item:
 
 
 def locator_to_text(locator: Locator) -> str:
-    """Write a locator as ASCII JSON; lone surrogates survive as `\\udcXX` escapes."""
+    """Write a locator as ASCII JSON; lone surrogates survive, escaped."""
     kind = next(kind for kind, cls in _KINDS.items() if isinstance(locator, cls))
     return json.dumps({"kind": kind, **asdict(locator)}, separators=(",", ":"))
 
@@ -78,18 +78,16 @@ def unescape_name(text: str) -> str:
 
 def _escape_character(match: re.Match[str]) -> str:
     character = match.group()
-    code = ord(character)
     if character == "\\":
         return r"\\"
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\u{code:04x}"
+    byte = character.encode(errors="surrogateescape") if "\udc80" <= character <= "\udcff" else b""
+    return f"\\x{byte.hex()}" if byte else f"\\u{ord(character):04x}"
 
 
 def _unescape_match(match: re.Match[str]) -> str:
     text = match.group()
     if text == r"\\":
         return "\\"
-    if text[1] == "x":
-        return chr(0xDC00 + int(text[2:], 16))
-    return chr(int(text[2:], 16))
+    if text.startswith(r"\x"):
+        return bytes.fromhex(text.removeprefix(r"\x")).decode(errors="surrogateescape")
+    return chr(int(text.removeprefix(r"\u"), base=16))

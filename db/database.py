@@ -1,0 +1,137 @@
+"""One database, SQLite or PostgreSQL: connections, transactions, and driver errors in our own words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from core.errors import DatabaseError
+
+# How long a writer waits for another one on SQLite before it gives up.
+SQLITE_BUSY_TIMEOUT_S = 60
+# How long to wait for a PostgreSQL server that does not answer.
+CONNECT_TIMEOUT_S = 5
+
+
+class Database:
+    """Connections to the ledger.
+
+    Args:
+        url: SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…` (`postgresql://` means the same).
+
+    Raises:
+        DatabaseError: the URL cannot be read or names another kind of database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine: Engine | None = None
+
+    @property
+    def safe_url(self) -> str:
+        """The URL for people, its password masked."""
+        return self.url.render_as_string(hide_password=True)
+
+    @property
+    def engine(self) -> Engine:
+        """The connection pool, made at first use."""
+        if self._engine is None:
+            self._engine = self._sqlite_engine() if self.is_sqlite else self._postgresql_engine()
+        return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction that writes: committed at the end, rolled back if anything is raised.
+
+        On SQLite it takes the write lock at its start, so that two writers queue and never deadlock.
+        """
+        with self._translated(), Session(self.engine) as session:
+            session.connection(execution_options={"begin": "BEGIN IMMEDIATE"})
+            yield session
+            session.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One transaction that only reads."""
+        with self._translated(), Session(self.engine) as session:
+            yield session
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _sqlite_engine(self) -> Engine:
+        if self.url.database:
+            folder = Path(self.url.database).parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DatabaseError(
+                    f"The state folder {folder} cannot be made: {error.strerror}. "
+                    "Set LABELYARD_HOME to a folder that you may write to."
+                ) from error
+        engine = create_engine(self.url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _postgresql_engine(self) -> Engine:
+        # A connection that died while it was idle is replaced before use, not found dead in mid-transaction.
+        return create_engine(
+            self.url, pool_pre_ping=True, pool_size=4, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise DatabaseError(
+                f"The database {self.safe_url} does not answer: {_first_line(error)}. "
+                "Check that it runs and that LABELYARD_DATABASE_URL (or LABELYARD_HOME) is right; "
+                "`labelyard doctor` looks closer."
+            ) from error
+
+
+def _parse(text: str) -> URL:
+    try:
+        url = make_url(text)
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg")
+        if url.get_backend_name() in ("sqlite", "postgresql"):
+            return url
+    except (ArgumentError, NoSuchModuleError) as error:
+        # The text itself may hold a password, so it is not repeated.
+        raise DatabaseError(
+            "LABELYARD_DATABASE_URL cannot be read. Expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME."
+        ) from error
+    raise DatabaseError(
+        f"LABELYARD_DATABASE_URL names a {url.get_backend_name()} database. Expected sqlite or postgresql."
+    )
+
+
+def _prepare_sqlite(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    del entry
+    # The driver must not open transactions by itself: it would begin them as readers, which then cannot write.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0].rstrip(".") if str(error.orig).strip() else type(error.orig).__name__

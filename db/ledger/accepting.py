@@ -1,0 +1,123 @@
+"""Accepting a job and planning its images and chunks behind a cursor."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from core.items import Item, locator_to_text
+from core.jobs import JobRequest
+from core.types import ChunkState, JobState
+from db.clock import now_s
+from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable
+
+
+def accept(session: Session, request: JobRequest) -> int:
+    """Write a job; from its commit on, every image of its sources is owed a row.
+
+    Returns:
+        The job's id.
+    """
+    job_id = session.scalars(
+        insert(JobTable).returning(JobTable.id),
+        {
+            "kind": request.kind,
+            "state": JobState.RUNNING,
+            "name": request.name,
+            "priority": int(request.priority),
+            "options": request.options.to_json(),
+            "sources": [dict(source) for source in request.sources],
+            "request_hash": request.request_hash,
+            "num_planned": 0,
+            "num_skipped": 0,
+            "created_at": _now(session),
+        },
+    ).one()
+    session.execute(
+        insert(JobModelTable),
+        [
+            {"job_id": job_id, "position": position, "model_id": model_id}
+            for position, model_id in enumerate(request.model_ids)
+        ],
+    )
+    return job_id
+
+
+def find_unfinished(session: Session, request_hash: str) -> int | None:
+    """The newest job that made the same request and has not ended, if there is one."""
+    return session.scalars(
+        select(JobTable.id)
+        .where(JobTable.request_hash == request_hash, JobTable.state.in_((JobState.RUNNING, JobState.PAUSED)))
+        .order_by(JobTable.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def append_items(
+    session: Session, job_id: int, items: Sequence[Item], *, after: int, cursor: str, chunk_size: int
+) -> bool:
+    """Append one batch of images and their chunks.
+
+    Args:
+        session: a writing transaction.
+        job_id: the job that is being planned.
+        items: the next images, in source order.
+        after: how many images the planner believes to be planned already.
+        cursor: where planning goes on behind this batch.
+        chunk_size: images per chunk; the batch's last chunk may be smaller.
+
+    Returns:
+        False, and nothing is written, if another planner has moved on in the meantime.
+    """
+    moved = session.execute(
+        update(JobTable)
+        .where(JobTable.id == job_id, JobTable.num_planned == after, JobTable.planned_at.is_(None))
+        .values(num_planned=after + len(items), plan_cursor=cursor)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        return False
+    session.execute(
+        insert(ImageTable),
+        [
+            {"job_id": job_id, "ordinal": ordinal, "name": item.name, "locator": locator_to_text(item.locator)}
+            for ordinal, item in enumerate(items, start=after)
+        ],
+    )
+    session.execute(
+        insert(ChunkTable),
+        [
+            new_chunk(job_id, first, min(first + chunk_size, after + len(items)) - 1)
+            for first in range(after, after + len(items), chunk_size)
+        ],
+    )
+    return True
+
+
+def finish_planning(session: Session, job_id: int, *, num_skipped: int) -> None:
+    """Say that a job's images are all appended; only then can it end."""
+    session.execute(
+        update(JobTable)
+        .where(JobTable.id == job_id, JobTable.planned_at.is_(None))
+        .values(planned_at=now_s(), num_skipped=num_skipped)
+    )
+
+
+def new_chunk(job_id: int, first: int, last: int) -> dict[str, object]:
+    """The row of a fresh chunk over the ordinals `first`..`last`, both included."""
+    return {
+        "job_id": job_id,
+        "first_ordinal": first,
+        "last_ordinal": last,
+        "num_images": last - first + 1,
+        "redo": False,
+        "state": ChunkState.QUEUED,
+        "attempt": 0,
+        "deaths": 0,
+        "num_processed": 0,
+        "num_predictions": 0,
+        "num_errors": 0,
+    }
+
+
+def _now(session: Session) -> float:
+    return session.scalars(select(now_s())).one()

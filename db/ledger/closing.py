@@ -1,0 +1,33 @@
+"""Ending jobs: a job is done when its planning has ended and no chunk of it is open."""
+
+from sqlalchemy import exists, update
+from sqlalchemy.orm import Session
+
+from core.types import ChunkState, JobState
+from db.clock import now_s
+from db.tables import ChunkTable, JobTable, chunk_is
+
+
+def close_finished_jobs(session: Session, *, job_id: int | None = None) -> tuple[int, ...]:
+    """End every running job that owes nothing any more (or only the one named).
+
+    Two workers that finish a job's last two chunks in the same moment may each see the other's as open; then neither
+    closes it, and the next sweep does.
+
+    Returns:
+        The jobs that this call ended.
+    """
+    statement = (
+        update(JobTable)
+        .where(
+            JobTable.state == JobState.RUNNING,
+            JobTable.planned_at.is_not(None),
+            ~exists().where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.QUEUED)),
+            ~exists().where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.LEASED)),
+        )
+        .values(state=JobState.DONE, finished_at=now_s())
+        .returning(JobTable.id)
+    )
+    if job_id is not None:
+        statement = statement.where(JobTable.id == job_id)
+    return tuple(session.scalars(statement).all())

@@ -1,0 +1,86 @@
+"""What a person does to a job: pause it, resume it, retry its failed images."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import distinct, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.errors import UnknownJobError, UsageError
+from core.types import JobState
+from db.ledger.accepting import new_chunk
+from db.tables import ChunkTable, JobTable, ResultTable
+
+
+def get_job(session: Session, job_id: int) -> JobTable:
+    """One job's row.
+
+    Raises:
+        UnknownJobError: there is no such job.
+    """
+    job = session.get(JobTable, job_id)
+    if job is None:
+        raise UnknownJobError(f"There is no job {job_id}. `labelyard jobs` lists those there are.")
+    return job
+
+
+def pause(session: Session, job_id: int) -> bool:
+    """Hand out no more of a running job's chunks.
+
+    Returns:
+        False if the job was not running.
+    """
+    return _move(session, job_id, JobState.RUNNING, JobState.PAUSED)
+
+
+def resume(session: Session, job_id: int) -> bool:
+    """Hand out a paused job's chunks again.
+
+    Returns:
+        False if the job was not paused.
+    """
+    return _move(session, job_id, JobState.PAUSED, JobState.RUNNING)
+
+
+def retry_errors(session: Session, job_id: int, *, chunk_size: int) -> int:
+    """Owe again the images of an ended job that have error rows; each row stays until it is replaced.
+
+    Returns:
+        How many images will be tried again.
+
+    Raises:
+        UnknownJobError: there is no such job.
+        UsageError: the job has not ended, so its errors may still be on their way.
+    """
+    job = get_job(session, job_id)
+    if not job.state.is_final:
+        raise UsageError(f"Job {job_id} is {job.state}; its failed images can be retried once it has ended.")
+    num_images = 0
+    for ordinals in _failed_ordinals(session, job_id, chunk_size):
+        chunk = new_chunk(job_id, ordinals[0], ordinals[-1]) | {"redo": True, "num_images": len(ordinals)}
+        session.execute(insert(ChunkTable), [chunk])
+        num_images += len(ordinals)
+    if num_images:
+        job.state = JobState.RUNNING
+        job.finished_at = None
+    return num_images
+
+
+def _failed_ordinals(session: Session, job_id: int, page_size: int) -> Iterator[Sequence[int]]:
+    after = -1
+    while True:
+        page = session.scalars(
+            select(distinct(ResultTable.ordinal))
+            .where(ResultTable.job_id == job_id, ResultTable.reason.is_not(None), ResultTable.ordinal > after)
+            .order_by(ResultTable.ordinal)
+            .limit(page_size)
+        ).all()
+        if not page:
+            return
+        yield page
+        after = page[-1]
+
+
+def _move(session: Session, job_id: int, old: JobState, new: JobState) -> bool:
+    get_job(session, job_id)
+    result = session.execute(update(JobTable).where(JobTable.id == job_id, JobTable.state == old).values(state=new))
+    return bool(result.rowcount == 1)  # type: ignore[attr-defined]

@@ -1,0 +1,215 @@
+"""Handing chunks to workers: claim, renew, release, finish.
+
+A finish is fenced: it names the attempt that its claim was given, and writes nothing when a later claim has been made.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.jobs import Claim, Outcome, Prediction, WorkerProfile
+from core.types import ChunkState, JobState
+from db.clock import now_s
+from db.ledger.closing import close_finished_jobs
+from db.rows import result_row
+from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ModelTable, ResultTable, chunk_is
+
+# A worker prefers jobs whose backbone it holds, unless another job of the same priority has waited this long.
+STARVING_AFTER_S = 30.0
+# How many jobs a claim looks at before it says that there is no work; more only matters if all of them are contended.
+NUM_CANDIDATE_JOBS = 16
+
+
+def claim(session: Session, profile: WorkerProfile, *, lease_s: float, proposed: int | None = None) -> Claim | None:
+    """Lease one chunk to a worker.
+
+    The order is: urgent before bulk, then jobs that starve, then jobs whose backbone the worker holds, then the job
+    with the fewest leased chunks, then the oldest.
+
+    Args:
+        session: a writing transaction.
+        profile: who asks, and what it can do.
+        lease_s: seconds until the lease runs out unless it is renewed.
+        proposed: the chunk that a wake-up named. It is handed out if its job is next in order, and is no more than
+            a proposal.
+
+    Returns:
+        None if there is nothing that this worker could do.
+    """
+    for job_id in session.scalars(_jobs_in_order(profile)).all():
+        chunk_id = _lock_queued_chunk(session, job_id, proposed)
+        if chunk_id is not None:
+            return _lease(session, chunk_id, profile.worker_id, lease_s)
+    return None
+
+
+def renew(session: Session, lease: Claim, *, lease_s: float, num_processed: int) -> bool:
+    """Prolong a lease because images were processed.
+
+    Returns:
+        False if the lease is no longer this worker's.
+    """
+    return _update_leased(session, lease, lease_expires_at=now_s() + lease_s, num_processed=num_processed)
+
+
+def release(session: Session, lease: Claim) -> bool:
+    """Give a chunk back undone, without holding anything against it.
+
+    Returns:
+        False if the lease is no longer this worker's.
+    """
+    return _update_leased(session, lease, state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
+
+
+def release_worker(session: Session, worker_id: str) -> int:
+    """Give back every chunk of a worker that stops on purpose.
+
+    Returns:
+        How many chunks it had.
+    """
+    result = session.execute(
+        update(ChunkTable)
+        .where(chunk_is(ChunkState.LEASED), ChunkTable.worker_id == worker_id)
+        .values(state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def finish(session: Session, lease: Claim, outcomes: Sequence[Outcome]) -> bool:
+    """Write the outcomes of a chunk and end it, if the lease still holds.
+
+    Args:
+        session: a writing transaction.
+        lease: the claim that the work was done under.
+        outcomes: one per owed image and model.
+
+    Returns:
+        False, and nothing is written, if another worker has claimed the chunk since.
+    """
+    num_models = len({outcome.model_id for outcome in outcomes}) or 1
+    num_predictions = sum(isinstance(outcome.result, Prediction) for outcome in outcomes) // num_models
+    num_errors = lease.num_images - num_predictions
+    held = _update_leased(
+        session,
+        lease,
+        state=ChunkState.DONE,
+        finished_at=now_s(),
+        lease_expires_at=None,
+        num_processed=lease.num_images,
+        num_predictions=num_predictions,
+        # A redo's images were counted as errors before, so it takes away what it mended.
+        num_errors=num_errors - lease.num_images if lease.redo else num_errors,
+    )
+    if not held:
+        return False
+    write_outcomes(session, lease.job_id, outcomes, replace=lease.redo)
+    close_finished_jobs(session, job_id=lease.job_id)
+    return True
+
+
+def write_outcomes(session: Session, job_id: int, outcomes: Sequence[Outcome], *, replace: bool) -> None:
+    """Insert result rows; with `replace`, in place of the error rows that the same images have."""
+    if replace:
+        session.execute(
+            delete(ResultTable).where(
+                ResultTable.job_id == job_id,
+                ResultTable.ordinal.in_({outcome.ordinal for outcome in outcomes}),
+            )
+        )
+    if outcomes:
+        session.execute(insert(ResultTable), [result_row(job_id, outcome) for outcome in outcomes])
+
+
+def owed_ordinals(job_id: int, first: int, last: int, *, redo: bool) -> Select[int]:
+    """The images that a chunk owes, as a query: all of its range, or those of it that have error rows."""
+    query = select(ImageTable.ordinal).where(ImageTable.job_id == job_id, ImageTable.ordinal.between(first, last))
+    if redo:
+        query = query.where(
+            exists().where(
+                ResultTable.job_id == job_id,
+                ResultTable.ordinal == ImageTable.ordinal,
+                ResultTable.reason.is_not(None),
+            )
+        )
+    return query.order_by(ImageTable.ordinal)
+
+
+def _jobs_in_order(profile: WorkerProfile) -> Select[int]:
+    num_leased = (
+        select(func.count()).where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.LEASED)).scalar_subquery()
+    )
+    last_claimed_at = select(func.max(ChunkTable.claimed_at)).where(ChunkTable.job_id == JobTable.id).scalar_subquery()
+    is_starving = now_s() - func.coalesce(last_claimed_at, JobTable.created_at) > STARVING_AFTER_S
+    query = (
+        select(JobTable.id)
+        .where(
+            JobTable.state == JobState.RUNNING,
+            exists().where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.QUEUED)),
+            ~_uses_backbone(profile.unavailable),
+        )
+        .order_by(JobTable.priority, is_starving.desc(), _uses_backbone(profile.warm).desc(), num_leased, JobTable.id)
+        .limit(NUM_CANDIDATE_JOBS)
+    )
+    return query if profile.only_job is None else query.where(JobTable.id == profile.only_job)
+
+
+def _uses_backbone(names: frozenset[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an SQL condition
+    return exists().where(
+        and_(
+            JobModelTable.job_id == JobTable.id,
+            ModelTable.id == JobModelTable.model_id,
+            ModelTable.backbone.in_(sorted(names)),
+        )
+    )
+
+
+def _lock_queued_chunk(session: Session, job_id: int, proposed: int | None) -> int | None:
+    queued = (
+        select(ChunkTable.id)
+        .where(ChunkTable.job_id == job_id, chunk_is(ChunkState.QUEUED))
+        .with_for_update(skip_locked=True)
+    )
+    queries = [queued.order_by(ChunkTable.id).limit(1)]
+    if proposed is not None:
+        queries.insert(0, queued.where(ChunkTable.id == proposed))
+    found = (session.scalars(query).one_or_none() for query in queries)
+    return next((chunk_id for chunk_id in found if chunk_id is not None), None)
+
+
+def _lease(session: Session, chunk_id: int, worker_id: str, lease_s: float) -> Claim:
+    row = session.execute(
+        update(ChunkTable)
+        .where(ChunkTable.id == chunk_id)
+        .values(
+            state=ChunkState.LEASED,
+            attempt=ChunkTable.attempt + 1,
+            worker_id=worker_id,
+            claimed_at=now_s(),
+            lease_expires_at=now_s() + lease_s,
+            num_processed=0,
+        )
+        .returning(
+            ChunkTable.job_id,
+            ChunkTable.id,
+            ChunkTable.attempt,
+            ChunkTable.first_ordinal,
+            ChunkTable.last_ordinal,
+            ChunkTable.num_images,
+            ChunkTable.redo,
+        )
+    ).one()
+    return Claim(*row, worker_id=worker_id)
+
+
+def _update_leased(session: Session, lease: Claim, **values: object) -> bool:
+    result = session.execute(
+        update(ChunkTable)
+        .where(
+            ChunkTable.id == lease.chunk_id,
+            ChunkTable.attempt == lease.attempt,
+            chunk_is(ChunkState.LEASED),
+        )
+        .values(**values)
+    )
+    return bool(result.rowcount == 1)  # type: ignore[attr-defined]

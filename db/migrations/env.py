@@ -1,0 +1,15 @@
+"""How Alembic reaches the database: through the connection that `db.schema` hands it, in that one's transaction."""
+
+from alembic import context
+
+from db.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    # SQLite cannot alter a table in place; Alembic then copies it.
+    render_as_batch=True,
+    compare_server_default=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,94 @@
+"""The results store: a job's rows in source order, by keyset pages, and what they add up to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from core.labels import ClassLabel
+from core.types import Reason
+from db.rows import read_topk
+from db.tables import ClassLabelTable, ImageTable, ResultTable
+
+PAGE_SIZE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """One image of a job and what it ended with; neither prediction nor error if it still waits."""
+
+    ordinal: int
+    name: str  # the source's own name for it
+    locator: str  # core.items.locator_from_text reads it
+    class_index: int | None
+    score: float | None
+    topk: list[tuple[int, float]]  # class index and probability, best first
+    reason: Reason | None
+    detail: str | None
+
+
+def labelled_images(session: Session, job_id: int, model_id: int, *, after: int = -1) -> Iterator[LabelledImage]:
+    """Every image of a job with its result for one model, in source order, read page by page."""
+    while True:
+        page = session.execute(
+            select(ImageTable, ResultTable)
+            .outerjoin(
+                ResultTable,
+                and_(
+                    ResultTable.job_id == ImageTable.job_id,
+                    ResultTable.ordinal == ImageTable.ordinal,
+                    ResultTable.model_id == model_id,
+                ),
+            )
+            .where(ImageTable.job_id == job_id, ImageTable.ordinal > after)
+            .order_by(ImageTable.ordinal)
+            .limit(PAGE_SIZE)
+        ).all()
+        session.expunge_all()  # a page that was read is not kept in memory
+        for image, result in page:
+            yield _labelled(image, result)
+        if len(page) < PAGE_SIZE:
+            return
+        after = page[-1][0].ordinal
+
+
+def class_labels(session: Session, model_id: int) -> dict[int, ClassLabel]:
+    """What a model's classes are called, by class index."""
+    rows = session.scalars(select(ClassLabelTable).where(ClassLabelTable.model_id == model_id))
+    return {row.class_index: ClassLabel(row.label, row.label_id) for row in rows}
+
+
+def count_labels(session: Session, job_id: int, model_id: int, *, limit: int) -> list[tuple[str, int]]:
+    """The most frequent labels of a job, most frequent first."""
+    number = func.count()
+    rows = session.execute(
+        select(ClassLabelTable.label, number)
+        .join(
+            ResultTable,
+            and_(
+                ResultTable.model_id == ClassLabelTable.model_id,
+                ResultTable.class_index == ClassLabelTable.class_index,
+            ),
+        )
+        .where(ResultTable.job_id == job_id, ResultTable.model_id == model_id)
+        .group_by(ClassLabelTable.class_index, ClassLabelTable.label)
+        .order_by(number.desc(), ClassLabelTable.label)
+        .limit(limit)
+    )
+    return [(label, count) for label, count in rows]
+
+
+def _labelled(image: ImageTable, result: ResultTable | None) -> LabelledImage:
+    if result is None:
+        return LabelledImage(image.ordinal, image.name, image.locator, None, None, [], None, None)
+    return LabelledImage(
+        image.ordinal,
+        image.name,
+        image.locator,
+        result.class_index,
+        result.score,
+        read_topk(result.topk) if result.topk else [],
+        result.reason,
+        result.detail,
+    )

@@ -1,0 +1,223 @@
+"""The tables. "Model" here always means a classifier; the mapped classes are called tables.
+
+Bulk tables (`image`, `result`) carry no foreign keys: PostgreSQL would lock the job's row for every insert, and one row
+that all workers lock is what keeps a ledger from scaling.
+
+Times are seconds since 1970 (UTC) by the database's own clock; `db.clock` says why.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Enum,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    bindparam,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from core.items import escape_name, unescape_name
+from core.types import ChunkState, JobKind, JobState, Reason
+
+# SQLite numbers rows by itself only for a column that is called exactly INTEGER.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class FileName(TypeDecorator[str]):
+    """Text that may hold undecodable bytes of a file name, stored escaped."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Escape on the way in."""
+        del dialect
+        return None if value is None else escape_name(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Unescape on the way out."""
+        del dialect
+        return None if value is None else unescape_name(value)
+
+
+def _word(enum: type[StrEnum]) -> Enum:
+    """Store an enum by its value as plain text, so that a new word needs no new type."""
+    return Enum(enum, native_enum=False, create_constraint=False, length=32, values_callable=_values)
+
+
+def _values(enum: type[StrEnum]) -> list[str]:
+    return [member.value for member in enum]
+
+
+class Base(DeclarativeBase):
+    """The declarative base; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class ModelTable(Base):
+    """A named, versioned pair of backbone and head."""
+
+    __tablename__ = "model"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    version: Mapped[int] = mapped_column(Integer)
+    backbone: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[float] = mapped_column(Float(53))
+
+
+class ClassLabelTable(Base):
+    """What each class of a model's head is called."""
+
+    __tablename__ = "class_label"
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id", ondelete="CASCADE"), primary_key=True)
+    class_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    label: Mapped[str] = mapped_column(Text)
+    label_id: Mapped[str] = mapped_column(Text)
+
+
+class JobTable(Base):
+    """One accepted request."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index(None, "state", "priority"), Index(None, "request_hash"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[JobKind] = mapped_column(_word(JobKind))
+    state: Mapped[JobState] = mapped_column(_word(JobState))
+    name: Mapped[str] = mapped_column(Text)
+    priority: Mapped[int] = mapped_column(SmallInteger)  # core.types.Priority
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)  # core.jobs.LabelOptions
+    sources: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # what the planner needs to enumerate them again
+    request_hash: Mapped[str] = mapped_column(String(64))  # the same request again finds its unfinished job
+    plan_cursor: Mapped[str | None] = mapped_column(Text)  # where planning goes on; the planner's own word
+    num_planned: Mapped[int] = mapped_column(BigInteger)  # images appended so far; written by planners alone
+    num_skipped: Mapped[int] = mapped_column(BigInteger)  # files of the source that are not images
+    planned_at: Mapped[float | None] = mapped_column(Float(53))
+    created_at: Mapped[float] = mapped_column(Float(53))
+    finished_at: Mapped[float | None] = mapped_column(Float(53))
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class JobModelTable(Base):
+    """Which models a job applies, in the order that was asked for."""
+
+    __tablename__ = "job_model"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+
+
+class ImageTable(Base):
+    """One image of a job: what it is called and where its bytes are."""
+
+    __tablename__ = "image"
+
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    ordinal: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # position in the sources
+    name: Mapped[str] = mapped_column(FileName)
+    locator: Mapped[str] = mapped_column(Text)  # core.items.locator_to_text
+
+
+class ChunkTable(Base):
+    """A slice of a job, the unit that a worker claims: the owed images between two ordinals, both included."""
+
+    __tablename__ = "chunk"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    first_ordinal: Mapped[int] = mapped_column(BigInteger)
+    last_ordinal: Mapped[int] = mapped_column(BigInteger)
+    num_images: Mapped[int] = mapped_column(Integer)  # how many it owes
+    redo: Mapped[bool] = mapped_column(Boolean)  # owes only the images in its range that have error rows
+    state: Mapped[ChunkState] = mapped_column(_word(ChunkState))
+    attempt: Mapped[int] = mapped_column(Integer)  # the fence: every claim adds one, a finish must name the last
+    deaths: Mapped[int] = mapped_column(Integer)  # how often a lease on it ran out
+    worker_id: Mapped[str | None] = mapped_column(String(200))
+    claimed_at: Mapped[float | None] = mapped_column(Float(53))
+    lease_expires_at: Mapped[float | None] = mapped_column(Float(53))
+    finished_at: Mapped[float | None] = mapped_column(Float(53))
+    num_processed: Mapped[int] = mapped_column(Integer)  # images seen under the present lease
+    num_predictions: Mapped[int] = mapped_column(Integer)  # what finishing it added to the job's predictions
+    num_errors: Mapped[int] = mapped_column(Integer)  # what finishing it added to the job's errors; a redo takes away
+
+
+# A claim reads the oldest queued chunk of one job, a sweep the leases that ran out, progress the sums of one job.
+Index(
+    "ix_chunk_queued",
+    ChunkTable.job_id,
+    ChunkTable.id,
+    sqlite_where=text("state = 'queued'"),
+    postgresql_where=text("state = 'queued'"),
+)
+Index(
+    "ix_chunk_leased",
+    ChunkTable.lease_expires_at,
+    sqlite_where=text("state = 'leased'"),
+    postgresql_where=text("state = 'leased'"),
+)
+Index("ix_chunk_job_id_state", ChunkTable.job_id, ChunkTable.state)
+Index("ix_chunk_job_id_claimed_at", ChunkTable.job_id, ChunkTable.claimed_at)
+
+
+def chunk_is(state: ChunkState) -> ColumnElement[bool]:
+    """The condition on a chunk's state, written into the statement's text.
+
+    As a bound parameter it would hide the partial indices above from both databases.
+    """
+    return ChunkTable.state == bindparam(None, state, type_=ChunkTable.state.type, unique=True, literal_execute=True)
+
+
+class ResultTable(Base):
+    """The one row that every image of an accepted job ends with, per model: a prediction or an error."""
+
+    __tablename__ = "result"
+
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    ordinal: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    class_index: Mapped[int | None] = mapped_column(Integer)  # the best class; null for an error
+    score: Mapped[float | None] = mapped_column(Float(53))  # its probability, 0..1
+    topk: Mapped[str | None] = mapped_column(Text)  # JSON [[class_index, probability], ...], best first
+    reason: Mapped[Reason | None] = mapped_column(_word(Reason))  # null for a prediction
+    detail: Mapped[str | None] = mapped_column(Text)
+
+
+class WorkerTable(Base):
+    """A worker process as it last described itself. Each writes its own row alone."""
+
+    __tablename__ = "worker"
+
+    id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    host: Mapped[str] = mapped_column(String(200))
+    pid: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[float] = mapped_column(Float(53))
+    seen_at: Mapped[float] = mapped_column(Float(53))
+    backbone_loads: Mapped[dict[str, int]] = mapped_column(JSON)  # how often it loaded each backbone in its life
+    problem: Mapped[str | None] = mapped_column(Text)  # why it cannot do some of the work, for people
