@@ -15,6 +15,7 @@ class LabelOptions:
 
     top_k: int = 5  # how many of the best classes each prediction keeps
     resize: ResizeMode = ResizeMode.CROP
+    chunk_size: int = DEFAULT_CHUNK_SIZE  # images per chunk
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storing."""
@@ -23,7 +24,7 @@ class LabelOptions:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "LabelOptions":
         """Read what `to_json` wrote."""
-        return cls(top_k=values["top_k"], resize=ResizeMode(values["resize"]))
+        return cls(top_k=values["top_k"], resize=ResizeMode(values["resize"]), chunk_size=values["chunk_size"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -60,6 +61,9 @@ class Settings(BaseSettings):
         default_factory=lambda: os.cpu_count() or 1, description="Threads that read and decode images, per worker."
     )
     batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(default=32, description="Images per forward pass.")
+    preload: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Backbones that a worker loads at its start, separated by commas."
+    )
     model_memory_bytes: Annotated[int, Field(ge=1)] = Field(
         default=4 * 1024**3, description="Weights a worker keeps in memory before it drops the least recently used."
     )
@@ -77,6 +81,13 @@ class Settings(BaseSettings):
     )
     log_level: str = Field(default="WARNING", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: LogFormat = Field(default=LogFormat.CONSOLE, description="`console` or `json`.")
+
+    @field_validator("preload", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(",") if name.strip()]
+        return value
 
     @classmethod
     def settings_customise_sources(

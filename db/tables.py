@@ -110,7 +110,7 @@ class JobTable(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     kind: Mapped[JobKind] = mapped_column(_word(JobKind))
     state: Mapped[JobState] = mapped_column(_word(JobState))
-    name: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(FileName)  # for people; made of source names if none was given
     priority: Mapped[int] = mapped_column(SmallInteger)  # core.types.Priority
     options: Mapped[dict[str, Any]] = mapped_column(JSON)  # core.jobs.LabelOptions
     sources: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # what the planner needs to enumerate them again

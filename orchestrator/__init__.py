@@ -1,0 +1,1 @@
+"""The orchestrator: sources, planning, submitting, watching, exporting, and the command line. Never imports TensorFlow."""

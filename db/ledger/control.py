@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import distinct, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import UnknownJobError, UsageError
 from core.types import JobState
+from db.clock import now_s
 from db.ledger.accepting import new_chunk
 from db.tables import ChunkTable, JobTable, ResultTable
 
@@ -41,6 +42,15 @@ def resume(session: Session, job_id: int) -> bool:
     return _move(session, job_id, JobState.PAUSED, JobState.RUNNING)
 
 
+def fail(session: Session, job_id: int, error: str) -> None:
+    """End a job that cannot go on, and say why."""
+    session.execute(
+        update(JobTable)
+        .where(JobTable.id == job_id, JobTable.state.in_((JobState.RUNNING, JobState.PAUSED)))
+        .values(state=JobState.FAILED, error=error, finished_at=now_s())
+    )
+
+
 def retry_errors(session: Session, job_id: int, *, chunk_size: int) -> int:
     """Owe again the images of an ended job that have error rows; each row stays until it is replaced.
 
@@ -69,7 +79,8 @@ def _failed_ordinals(session: Session, job_id: int, page_size: int) -> Iterator[
     after = -1
     while True:
         page = session.scalars(
-            select(distinct(ResultTable.ordinal))
+            select(ResultTable.ordinal)
+            .distinct()
             .where(ResultTable.job_id == job_id, ResultTable.reason.is_not(None), ResultTable.ordinal > after)
             .order_by(ResultTable.ordinal)
             .limit(page_size)

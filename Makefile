@@ -1,0 +1,48 @@
+# What a developer does with this checkout. `make` alone lists it.
+#
+# make setup leaves a .venv that needs neither uv nor make afterwards. It looks at the locked requirements again only when
+# they have changed.
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+COMPILE := scripts/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
+
+# A Python from 3.11 to 3.13 for a new .venv; empty: scripts/python looks for one.
+PYTHON ?=
+export PYTHON
+# What pytest gets besides the settings of pyproject.toml, e.g. PYTEST_ARGS='-k ledger'.
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test lint lock
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## Make a .venv with the locked dependencies (PYTHON=python3.12 chooses another Python)
+
+demo: setup ## Label some example photographs
+	@$(BIN)/labelyard demo
+
+test: setup ## Run the whole suite (PYTEST_ARGS='-k ledger' runs a part of it)
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: setup ## Check style, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: ## Lock the newest dependencies that pyproject.toml allows
+	$(COMPILE) --upgrade pyproject.toml --extra demo --output-file requirements.lock
+	$(COMPILE) --upgrade pyproject.toml --extra demo --group dev -c requirements.lock --output-file requirements-dev.lock
+
+$(STAMP): requirements-dev.lock pyproject.toml | $(BIN)/python
+	@PYTHON=$(BIN)/python scripts/python > /dev/null
+	scripts/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	scripts/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(BIN)/python:
+	@rm -f $(STAMP)
+	python=$$(scripts/python) && scripts/uv venv --quiet --allow-existing --python "$$python" .venv

@@ -1,0 +1,179 @@
+"""Writing a job's results to CSV, JSONL or Parquet: one line per image, in source order, in constant memory.
+
+A file appears under its name only when it is complete.
+"""
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy.orm import Session
+
+from core.errors import UsageError
+from core.items import escape_name
+from core.labels import ClassLabel
+from db.database import Database
+from db.ledger.progress import models_of
+from db.results import LabelledImage, class_labels, labelled_images
+
+COLUMNS = ("image", "label", "label_id", "score", "topk", "error")
+PARQUET_ROW_GROUP = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image as it is exported."""
+
+    image: str  # the source's own name for it
+    label: str | None
+    label_id: str | None
+    score: float | None  # probability in [0, 1]
+    topk: list[dict[str, Any]]  # [{"label", "label_id", "score"}, ...], best first
+    error: str | None  # "reason: sentence"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, in the columns' order."""
+        return {column: getattr(self, column) for column in COLUMNS}
+
+
+def export(database: Database, job_id: int, path: Path) -> int:
+    """Write a job's results.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        UnknownJobError: there is no such job.
+        UsageError: the file cannot be written, or its ending is unknown.
+    """
+    check_writable(path)
+    write = _WRITERS[path.suffix.lower()]
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file, database.read() as session:
+            num_rows = write(file, rows(session, job_id))
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return num_rows
+
+
+def check_writable(path: Path) -> None:
+    """Make sure that results can be written there, before any work is done.
+
+    Raises:
+        UsageError: what is wrong with the path.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        raise UsageError(f"{path} ends in {path.suffix!r}. Expected one of {', '.join(_WRITERS)}.")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder. Name a file in it.")
+    if not path.parent.is_dir():
+        raise UsageError(f"The folder {path.parent} does not exist. Make it first, or name another file.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"The folder {path.parent} cannot be written to. Name a file in one that can.")
+
+
+def rows(session: Session, job_id: int) -> Iterator[Row]:
+    """A job's rows, in source order."""
+    (model, *_) = models_of(session, job_id)
+    labels = class_labels(session, model.id)
+    for image in labelled_images(session, job_id, model.id):
+        yield _row(image, labels)
+
+
+def _row(image: LabelledImage, labels: dict[int, ClassLabel]) -> Row:
+    topk = [
+        {"label": labels[index].label, "label_id": labels[index].label_id, "score": score}
+        for index, score in image.topk
+    ]
+    best = topk[0] if topk else {"label": None, "label_id": None, "score": None}
+    error = None if image.reason is None else f"{image.reason}: {image.detail}"
+    return Row(image.name, best["label"], best["label_id"], best["score"], topk, error)
+
+
+def _write_csv(file: IO[bytes], rows: Iterator[Row]) -> int:
+    # Names keep their bytes, whatever their encoding; that is why the text layer is made here.
+    text = _TextLayer(file)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    num_rows = 0
+    for num_rows, row in enumerate(rows, start=1):
+        topk = json.dumps(row.topk, ensure_ascii=False) if row.topk else ""
+        writer.writerow((row.image, row.label, row.label_id, row.score, topk, row.error))
+    return num_rows
+
+
+def _write_jsonl(file: IO[bytes], rows: Iterator[Row]) -> int:
+    num_rows = 0
+    for num_rows, row in enumerate(rows, start=1):
+        # ASCII with \\u escapes, so that names that are not UTF-8 survive.
+        file.write(json.dumps(row.to_json()).encode() + b"\n")
+    return num_rows
+
+
+def _write_parquet(file: IO[bytes], rows: Iterator[Row]) -> int:
+    import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only this format pays
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    best = pa.struct([("label", pa.string()), ("label_id", pa.string()), ("score", pa.float64())])
+    schema = pa.schema(
+        [
+            ("image", pa.string()),
+            ("label", pa.string()),
+            ("label_id", pa.string()),
+            ("score", pa.float64()),
+            ("topk", pa.list_(best)),
+            ("error", pa.string()),
+        ]
+    )
+    num_rows = 0
+    with pq.ParquetWriter(file, schema) as writer:
+        while group := [_valid_text(row.to_json()) for row in islice(rows, PARQUET_ROW_GROUP)]:
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            num_rows += len(group)
+    return num_rows
+
+
+def _valid_text(values: dict[str, Any]) -> dict[str, Any]:
+    """Parquet's strings are UTF-8 by definition; a name that is not is written with `\\xNN` for each foreign byte."""
+    try:
+        values["image"].encode()
+    except UnicodeEncodeError:
+        return values | {"image": escape_name(values["image"])}
+    return values
+
+
+class _TextLayer:
+    """What `csv.writer` needs of a file, over a binary one."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        try:
+            return self._file.write(text.encode(errors="surrogateescape"))
+        except UnicodeEncodeError:
+            # A surrogate that stands for no byte: a manifest can hold one, a file system cannot.
+            return self._file.write(escape_name(text).encode())
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+_WRITERS: dict[str, Callable[[IO[bytes], Iterator[Row]], int]] = {
+    ".csv": _write_csv,
+    ".jsonl": _write_jsonl,
+    ".parquet": _write_parquet,
+}

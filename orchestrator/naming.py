@@ -1,0 +1,37 @@
+"""What a user calls a model: `NAME`, `NAME@VERSION`, `imagenet:NAME`."""
+
+from dataclasses import dataclass
+
+from workers.ml.catalog import get_backbone
+
+from core.errors import UnknownModelError
+
+IMAGENET_PREFIX = "imagenet:"
+IMAGENET_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model as the ledger knows it."""
+
+    name: str  # "imagenet:mobilenet-0.75"
+    version: int
+    backbone: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+def parse_model(text: str) -> ModelName:
+    """Find the model that a user means.
+
+    Raises:
+        UnknownModelError: no backbone has that name, or the version does not exist.
+    """
+    name, _, version = text.partition("@")
+    backbone = get_backbone(name.removeprefix(IMAGENET_PREFIX)).name
+    if version not in ("", str(IMAGENET_VERSION)):
+        raise UnknownModelError(
+            f"Model {name!r} has no version {version!r}. ImageNet models have version {IMAGENET_VERSION} alone."
+        )
+    return ModelName(f"{IMAGENET_PREFIX}{backbone}", IMAGENET_VERSION, backbone)

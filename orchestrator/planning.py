@@ -1,0 +1,96 @@
+"""Planning: from a job's sources to its images and chunks, in constant memory, behind a cursor.
+
+Each batch is one transaction, so a planner that dies is resumed where it stopped, and workers start on the first chunk
+while later ones are still being found.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+
+from core.items import Item
+from core.jobs import LabelOptions
+from db.database import Database
+from db.ledger import accepting, control
+from orchestrator.sources import Source, SourceSpec, open_source
+
+# A batch is a whole number of chunks; the first is one chunk, so that work starts at once, later ones grow to this.
+MAX_BATCH_IMAGES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCursor:
+    """Where planning goes on."""
+
+    source: int = 0  # position in the job's list of sources
+    after: str | None = None  # the last item of that source that was planned
+    num_skipped: int = 0  # files passed over so far
+
+    def to_text(self) -> str:
+        """Write for the ledger; ASCII, so that any file name survives."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str | None) -> "PlanCursor":
+        """Read what `to_text` wrote; the beginning if there is nothing."""
+        return cls() if text is None else cls(**json.loads(text))
+
+
+def plan(database: Database, job_id: int, *, after_commit: Callable[[], object] = lambda: None) -> None:
+    """Plan a job to its end, from wherever it stands.
+
+    Args:
+        database: the ledger.
+        job_id: the job.
+        after_commit: called after each batch is committed, to wake workers.
+
+    Raises:
+        SourceError: a source cannot be read any further.
+    """
+    while not _plan_from_cursor(database, job_id, after_commit):
+        # Another planner of the same job has moved on; go on from where it is.
+        continue
+
+
+def _plan_from_cursor(database: Database, job_id: int, after_commit: Callable[[], object]) -> bool:
+    with database.read() as session:
+        job = control.get_job(session, job_id)
+        if job.planned_at is not None:
+            return True
+        options = LabelOptions.from_json(job.options)
+        specs = [SourceSpec.from_json(source) for source in job.sources]
+        num_planned, cursor = job.num_planned, PlanCursor.from_text(job.plan_cursor)
+    for items, cursor in _batches(specs, cursor, options.chunk_size):  # noqa: B020 - the cursor moves on
+        with database.write() as session:
+            moved = accepting.append_items(
+                session, job_id, items, after=num_planned, cursor=cursor.to_text(), chunk_size=options.chunk_size
+            )
+        if not moved:
+            return False
+        num_planned += len(items)
+        after_commit()
+    with database.write() as session:
+        accepting.finish_planning(session, job_id, num_skipped=cursor.num_skipped)
+    after_commit()
+    return True
+
+
+def _batches(specs: list[SourceSpec], cursor: PlanCursor, chunk_size: int) -> Iterator[tuple[list[Item], PlanCursor]]:
+    """Batches of items, each with the cursor behind it. An empty one comes last, to carry the count of skipped files."""
+    stream = _items(specs, cursor)
+    num_chunks = 1
+    max_chunks = max(1, MAX_BATCH_IMAGES // chunk_size)
+    while batch := list(islice(stream, num_chunks * chunk_size)):
+        yield [item for item, _ in batch], batch[-1][1]
+        num_chunks = min(2 * num_chunks, max_chunks)
+
+
+def _items(specs: list[SourceSpec], start: PlanCursor) -> Iterator[tuple[Item, PlanCursor]]:
+    num_skipped = start.num_skipped
+    for number, spec in enumerate(specs[start.source :], start=start.source):
+        source: Source = open_source(spec)
+        after = start.after if number == start.source else None
+        for item in source.items(after):
+            yield item, PlanCursor(number, item.cursor, num_skipped + source.num_skipped)
+        num_skipped += source.num_skipped

@@ -1,0 +1,112 @@
+"""Accepting a request: everything that can be wrong with it is found before anything is written."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.ml.catalog import get_backbone
+from workers.ml.weights import is_cached
+
+from core.errors import SourceError, WeightsError
+from core.jobs import JobRequest, LabelOptions
+from core.settings import Settings
+from core.types import Priority
+from db import models as model_store
+from db.database import Database
+from db.ledger import accepting, control
+from orchestrator.naming import ModelName, parse_model
+from orchestrator.sources import SourceSpec, open_source, resolve_sources
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequest:
+    """What a user asks `label` to do."""
+
+    sources: Sequence[str]  # as typed
+    model: str  # as typed
+    options: LabelOptions = LabelOptions()
+    priority: Priority = Priority.BULK
+    name: str | None = None
+    column: str | None = None  # of a manifest
+    allow_http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that is in the ledger."""
+
+    job_id: int
+    is_resumed: bool  # it was there already, unfinished
+
+
+def submit(database: Database, settings: Settings, request: LabelRequest) -> Submitted:
+    """Check a request, then accept it, or find the unfinished job that made the same one.
+
+    Raises:
+        UsageError: the sources or the model cannot be meant.
+        WeightsError: embedded, and the weights cannot be had.
+    """
+    model = parse_model(request.model)
+    specs = resolve_sources(request.sources, column=request.column, allow_http=request.allow_http, cwd=Path.cwd())
+    _require_an_image(specs)
+    if settings.is_embedded:
+        # Elsewhere, the weights are the workers' affair.
+        ensure_weights(model.backbone)
+    request_hash = _hash(specs, model, request.options)
+    with database.write() as session:
+        unfinished = accepting.find_unfinished(session, request_hash)
+        if unfinished is not None:
+            control.resume(session, unfinished)
+            return Submitted(unfinished, is_resumed=True)
+        model_id = model_store.ensure_model(session, name=model.name, version=model.version, backbone=model.backbone)
+        job_id = accepting.accept(
+            session,
+            JobRequest(
+                name=request.name or " ".join(request.sources),
+                model_ids=(model_id,),
+                sources=[spec.to_json() for spec in specs],
+                request_hash=request_hash,
+                options=request.options,
+                priority=request.priority,
+            ),
+        )
+    return Submitted(job_id, is_resumed=False)
+
+
+def ensure_weights(backbone: str) -> None:
+    """Make sure that a backbone's published weights are in the Keras cache.
+
+    A child process lets Keras download them, because this one never imports TensorFlow.
+
+    Raises:
+        WeightsError: they are not there and cannot be downloaded.
+    """
+    if is_cached(get_backbone(backbone)):
+        return
+    child = subprocess.run(  # noqa: S603 - our own module, and a name from the catalogue
+        [sys.executable, "-m", "workers.ml.fetch", backbone], capture_output=True, text=True, check=False
+    )
+    if child.returncode != 0:
+        raise WeightsError(child.stderr.strip() or f"The weights of {backbone} could not be fetched.")
+
+
+def _require_an_image(specs: Sequence[SourceSpec]) -> None:
+    for spec in specs:
+        if next(open_source(spec).items(), None) is None:
+            raise SourceError(
+                f"{spec.text} holds no image. Expected JPEG, PNG, WebP, BMP, TIFF or GIF files, told by name or content."
+            )
+
+
+def _hash(specs: Sequence[SourceSpec], model: ModelName, options: LabelOptions) -> str:
+    request = {
+        "sources": [spec.to_json() for spec in specs],
+        "model": str(model),
+        "top_k": options.top_k,
+        "resize": options.resize,
+    }
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,102 @@
+"""What there is to say about a job, as one frozen value: the CLI prints it, `--json` dumps it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.jobs import Progress
+from core.types import JobState, Priority
+from db.clock import now_s
+from db.ledger import control, progress
+from db.results import count_labels
+
+NUM_TOP_LABELS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSummary:
+    """A worker that had part in a job."""
+
+    id: str
+    backbone_loads: dict[str, int]  # how often it loaded each backbone in its life
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """Where a job stands, or how it ended."""
+
+    job_id: int
+    name: str
+    state: JobState
+    models: list[str]
+    priority: str
+    num_images: int  # images found in the sources so far
+    num_skipped: int  # files of the sources that are not images
+    num_predictions: int
+    num_errors: int
+    is_planned: bool  # whether all images have been found
+    seconds: float  # from acceptance to the end, or to now
+    images_per_s: float
+    num_chunks: dict[str, int]  # by state
+    labels: dict[str, int]  # images per label, the most frequent ones
+    errors: dict[str, int]  # images per reason
+    workers: list[WorkerSummary]
+    waits_for: str | None  # why nothing happens, if nothing does
+    error: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, in the order of the fields."""
+        return asdict(self)
+
+
+def summarise(session: Session, job_id: int) -> JobSummary:
+    """Look at a job.
+
+    Raises:
+        UnknownJobError: there is no such job.
+    """
+    job = control.get_job(session, job_id)
+    so_far = progress.progress(session, job_id)
+    models = progress.models_of(session, job_id)
+    ended_at = job.finished_at or session.scalars(select(now_s())).one()
+    seconds = max(ended_at - job.created_at, 0.0)
+    workers = [
+        WorkerSummary(worker.id, worker.backbone_loads, worker.problem)
+        for worker in progress.workers_of(session, job_id)
+    ]
+    return JobSummary(
+        job_id=job.id,
+        name=job.name,
+        state=job.state,
+        models=[f"{model.name}@{model.version}" for model in models],
+        priority=Priority(job.priority).name.lower(),
+        num_images=so_far.num_planned,
+        num_skipped=job.num_skipped,
+        num_predictions=so_far.num_predictions,
+        num_errors=so_far.num_errors,
+        is_planned=so_far.is_planned,
+        seconds=round(seconds, 3),
+        images_per_s=round(so_far.num_finished / seconds, 2) if seconds > 0 else 0.0,
+        num_chunks={str(state): number for state, number in progress.count_chunks(session, job_id).items()},
+        labels=dict(count_labels(session, job_id, models[0].id, limit=NUM_TOP_LABELS)) if models else {},
+        errors=progress.count_reasons(session, job_id),
+        workers=workers,
+        waits_for=_reason_to_wait(job.state, so_far, session, job_id),
+        error=job.error,
+    )
+
+
+def _reason_to_wait(state: JobState, so_far: Progress, session: Session, job_id: int) -> str | None:
+    if state is JobState.PAUSED:
+        return f"The job is paused. `labelyard jobs resume {job_id}` goes on with it."
+    if state.is_final or so_far.num_in_progress:
+        return None
+    problems = progress.problems_of_live_workers(session)
+    if problems:
+        return problems[0]
+    if progress.num_live_workers(session) == 0:
+        return "No worker is running. `labelyard worker` starts one."
+    return None

@@ -1,0 +1,126 @@
+"""Bringing an accepted job to its end: plan it, keep workers going, tell someone how far it is.
+
+Embedded, this process supervises its own workers; with a broker it only wakes and sweeps. Either way the ledger says
+when the job has ended.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from core.errors import LabelyardError, SetupError
+from core.jobs import Progress
+from core.settings import Settings
+from core.types import JobState
+from db.database import Database
+from db.ledger import control
+from db.ledger.closing import close_finished_jobs
+from db.ledger.progress import progress
+from orchestrator.planning import plan
+from workers.supervising import LocalWorkers
+from workers.sweeper import Sweeper
+from workers.waking import NullWaker, Waker
+
+POLL_INTERVAL_S = 0.25
+
+Supervise = Callable[[], None]
+
+
+def make_waker(settings: Settings, database: Database) -> Waker:
+    """What wakes workers in this set-up.
+
+    Raises:
+        BrokerError: a broker is set and does not answer.
+    """
+    if settings.is_embedded:
+        return NullWaker()
+    # Celery costs start-up time that embedded commands need not pay.
+    from workers.app import create_app  # noqa: PLC0415
+    from workers.waking import BrokerWaker  # noqa: PLC0415
+
+    waker = BrokerWaker(create_app(settings), database)
+    waker.num_waiting()
+    return waker
+
+
+def run_to_end(
+    database: Database, settings: Settings, job_id: int, waker: Waker, *, on_progress: Callable[[Progress], None]
+) -> None:
+    """Plan a job and wait until it has ended.
+
+    Args:
+        database: the ledger.
+        settings: how many workers, how often to sweep.
+        job_id: the job.
+        waker: what wakes workers.
+        on_progress: told how far the job is, several times a second.
+
+    Raises:
+        SetupError: workers cannot start.
+        LabelyardError: planning failed; the job has then failed too.
+    """
+    planner = Planner(database, job_id, waker)
+    with _workers(database, settings, job_id, waker) as supervise:
+        planner.start()
+        while True:
+            supervise()
+            planner.check()
+            with database.write() as session:
+                close_finished_jobs(session, job_id=job_id)
+                state = control.get_job(session, job_id).state
+                on_progress(progress(session, job_id))
+            if state.is_final or state is JobState.PAUSED:
+                return
+            time.sleep(POLL_INTERVAL_S)
+
+
+class Planner:
+    """Planning in a thread, so that workers start while images are still being found.
+
+    Args:
+        database: the ledger.
+        job_id: the job to plan.
+        waker: woken after each batch.
+    """
+
+    def __init__(self, database: Database, job_id: int, waker: Waker) -> None:
+        self._database = database
+        self._job_id = job_id
+        self._waker = waker
+        self._error: LabelyardError | None = None
+        self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what planning raised; the job has then failed."""
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            plan(self._database, self._job_id, after_commit=self._waker.top_up)
+        except SetupError as error:
+            # The database or the broker is away: nothing is wrong with the job, which can be resumed.
+            self._error = error
+        except LabelyardError as error:
+            with self._database.write() as session:
+                control.fail(session, self._job_id, str(error))
+            self._error = error
+
+
+@contextmanager
+def _workers(database: Database, settings: Settings, job_id: int, waker: Waker) -> Iterator[Supervise]:
+    if settings.is_embedded:
+        with LocalWorkers(settings, database, only_job=job_id) as workers:
+            yield workers.supervise
+        return
+    sweeper = Sweeper(database, waker, interval_s=settings.sweep_interval_s)
+    sweeper.start()
+    try:
+        yield lambda: None
+    finally:
+        sweeper.stop()

@@ -1,0 +1,73 @@
+"""The Celery app, made when it is asked for. Every setting that is not Celery's default has its reason here."""
+
+import os
+from typing import Any
+
+from celery import Celery
+
+from core.errors import BrokerError
+from core.queues import LABEL_CHUNK_TASK, Queue
+from core.settings import Settings
+
+# A child imports TensorFlow before it answers; Celery's own patience is 4 seconds.
+CHILD_START_TIMEOUT_S = 300.0
+# How long a worker that was asked to stop lets its child go on. The lease is given back first, so there is no need to.
+SOFT_SHUTDOWN_S = 1.0
+
+
+def create_app(settings: Settings) -> Celery:
+    """Make the Celery app for a broker.
+
+    Raises:
+        BrokerError: no broker is set.
+    """
+    if settings.broker_url is None:
+        raise BrokerError(
+            "LABELYARD_BROKER_URL is empty, so there is no broker. Set it to redis://HOST:6379/0, or leave it and "
+            "use embedded mode."
+        )
+    app = Celery("labelyard", broker=settings.broker_url.get_secret_value(), include=["workers.tasks"])
+    app.conf.update(celery_config())
+    return app
+
+
+def celery_config() -> dict[str, Any]:
+    """Celery's settings; see docs/adr/0001 for why a message is only a wake-up."""
+    return {
+        # Ids only, as JSON: nothing that a foreign message carries is ever executed.
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_default_queue": Queue.LABEL,
+        "task_routes": {LABEL_CHUNK_TASK: {"queue": Queue.LABEL}},
+        # A worker takes one wake-up at a time and confirms it after the work.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,  # the ledger retries, not the broker
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        # TensorFlow does not survive a fork; one child per device, and only it imports TensorFlow.
+        "worker_pool": "prefork",
+        "worker_pool_start_method": "spawn",
+        "worker_concurrency": 1,
+        "worker_proc_alive_timeout": CHILD_START_TIMEOUT_S,
+        "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_S,
+        # Flower shows what runs.
+        "worker_send_task_events": True,
+        "task_send_sent_event": True,
+        "task_track_started": True,
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": {
+            # Notice a connection that went dark. Without the last two, the first message after a reconnect is lost.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 5,
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+        },
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+    }
+
+
+def prepare_worker_environment() -> None:
+    """Set what Celery reads from the environment when it is imported: SIGTERM then means a soft shutdown."""
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")

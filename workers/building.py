@@ -1,0 +1,34 @@
+"""Putting a worker's runtime together. Nothing heavy is imported before the first backbone is loaded."""
+
+from core.settings import Settings
+from db.database import Database
+from db.schema import require_schema
+from db.workers import WorkerIdentity
+from workers.ml.decoding import Decoder
+from workers.ml.limits import ImageLimits
+from workers.ml.loading import load_backbone
+from workers.ml.model_cache import BackboneCache
+from workers.reading import ItemReader
+from workers.runtime import ImageLoader, Runtime
+
+
+def build_runtime(settings: Settings, identity: WorkerIdentity, *, only_job: int | None = None) -> Runtime:
+    """Make a worker's runtime from its settings.
+
+    Raises:
+        DatabaseError: the database does not answer or needs `labelyard db upgrade`.
+    """
+    database = Database(settings.database_url_text)
+    require_schema(database)
+    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+    runtime = Runtime(
+        settings=settings,
+        database=database,
+        identity=identity,
+        images=ImageLoader(ItemReader(limits), Decoder(limits)),
+        backbones=BackboneCache(lambda name: load_backbone(name, settings), max_bytes=settings.model_memory_bytes),
+        only_job=only_job,
+    )
+    for name in settings.preload:
+        runtime.backbones.get(name)
+    return runtime

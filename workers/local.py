@@ -1,0 +1,78 @@
+"""The embedded worker: a child process that claims straight from the ledger, without a broker.
+
+Run as `python -m workers.local`. It ends when its standard input does, so it never outlives its parent.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+from core.errors import SetupError
+from core.exits import ExitCode
+from core.logs import configure_logging
+from core.settings import Settings
+from db.workers import WorkerIdentity
+from workers.building import build_runtime
+from workers.labelling import work_once
+from workers.runtime import Runtime
+from workers.streams import redirect_native_output
+
+# How long to wait before asking again when the ledger had nothing.
+IDLE_POLL_S = 0.2
+
+
+def main() -> int:
+    """Work until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m workers.local", description=__doc__)
+    parser.add_argument("--worker-id", required=True, help="name in the ledger, kept over restarts")
+    parser.add_argument("--only-job", type=int, default=None, help="work for this job alone")
+    arguments = parser.parse_args()
+    # Ctrl-C is for the process that started this one; that one decides what becomes of the work.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    report_stream = redirect_native_output()
+    settings = Settings()
+    configure_logging(settings)
+    identity = WorkerIdentity(id=arguments.worker_id, host=socket.gethostname(), pid=os.getpid())
+    try:
+        runtime = build_runtime(settings, identity, only_job=arguments.only_job)
+        run(runtime)
+    except SetupError as error:
+        report_stream.write(f"{error}\n")
+        report_stream.flush()
+        return ExitCode.SETUP
+    return 0
+
+
+def run(runtime: Runtime) -> None:
+    """Claim and label until the process is ended from outside."""
+    runtime.report()
+    while True:
+        if work_once(runtime) is None:
+            time.sleep(IDLE_POLL_S)
+
+
+def run_until_idle(runtime: Runtime) -> int:
+    """Claim and label until the ledger has nothing more.
+
+    Returns:
+        How many chunks were claimed.
+    """
+    num_chunks = 0
+    while work_once(runtime) is not None:
+        num_chunks += 1
+    return num_chunks
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    # The lease is the parent's to give back, or runs out; nothing here needs to be tidied.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

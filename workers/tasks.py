@@ -1,0 +1,86 @@
+"""Celery's tasks, a few lines each, and what happens as a worker's processes start and stop.
+
+Imported by the parent (which never imports TensorFlow) and by its one child (which computes).
+"""
+
+import os
+import socket
+from functools import cache
+
+import structlog
+from celery import current_app, shared_task
+from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
+
+from core.errors import BrokerError
+from core.logs import configure_logging
+from core.queues import LABEL_CHUNK_TASK
+from core.settings import Settings
+from db.database import Database
+from db.ledger import leasing
+from db.workers import WorkerIdentity
+from workers.building import build_runtime
+from workers.labelling import work_once
+from workers.naming import default_worker_id
+from workers.runtime import Runtime
+from workers.streams import redirect_native_output
+from workers.sweeper import Sweeper
+from workers.waking import BrokerWaker
+
+logger = structlog.get_logger(__name__)
+
+# The parent names the worker, its child inherits the name with the environment.
+WORKER_ID_VARIABLE = "LABELYARD_WORKER_ID"
+
+
+@shared_task(name=LABEL_CHUNK_TASK)  # type: ignore[untyped-decorator]
+def label_chunk(job: int, chunk: int) -> None:
+    """Label one chunk: this one, or a more urgent one, as the ledger decides."""
+    runtime = child_runtime()
+    claim = work_once(runtime, proposed=chunk)
+    if claim is None:
+        logger.info("nothing_to_do", job_id=job, chunk_id=chunk)
+    try:
+        BrokerWaker(current_app, runtime.database).top_up()
+    except BrokerError as error:
+        # The sweeper wakes instead.
+        logger.warning("wake_up_failed", problem=str(error))
+
+
+@cache
+def child_runtime() -> Runtime:
+    """The computing child's runtime, made once in its life."""
+    identity = WorkerIdentity(id=os.environ[WORKER_ID_VARIABLE], host=socket.gethostname(), pid=os.getpid())
+    return build_runtime(Settings(), identity)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _configure_logging(**_: object) -> None:
+    configure_logging(Settings())
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _start_child(**_: object) -> None:
+    redirect_native_output()
+    configure_logging(Settings())
+    child_runtime().report()
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _start_sweeper(**_: object) -> None:
+    settings = Settings()
+    database = Database(settings.database_url_text)
+    Sweeper(database, BrokerWaker(current_app, database), interval_s=settings.sweep_interval_s).start()
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _give_back(**_: object) -> None:
+    database = Database(Settings().database_url_text)
+    with database.write() as session:
+        num_chunks = leasing.release_worker(session, os.environ[WORKER_ID_VARIABLE])
+    database.close()
+    logger.info("worker_stopped", num_chunks=num_chunks)
+
+
+def name_this_worker() -> str:
+    """Name the worker whose parent process this is."""
+    return os.environ.setdefault(WORKER_ID_VARIABLE, default_worker_id())

@@ -1,0 +1,68 @@
+"""Locations that are URLs: what fsspec opens, what only `--allow-http` may open, and what a failure means.
+
+Shared by planners and readers. fsspec is imported when a URL is met, never before.
+"""
+
+import re
+import sys
+from typing import Any
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_LOCAL = re.compile(r"(?:file|local)://")
+# The extras of this package that bring a file system.
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+# Errors of client libraries that derive from neither OSError nor ValueError: (module, class).
+_FOREIGN_ERRORS = (
+    ("aiohttp", "ClientError"),
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+)
+
+
+def is_url(text: str) -> bool:
+    """Whether a text names something through fsspec rather than a local path."""
+    return bool(_SCHEME.match(text)) or "::" in text and "://" in text
+
+
+def is_web(url: str) -> bool:
+    """Whether opening a URL, or any link of a chained one, sends an HTTP request to whatever host it names."""
+    return any(part.lower().startswith(("http://", "https://")) for part in url.split("::"))
+
+
+def without_file_scheme(text: str) -> str:
+    """Turn `file:///a/b` into `/a/b`; leave anything else as it is."""
+    match = _LOCAL.match(text)
+    return text[match.end() :] if match else text
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Open the file system that a URL names.
+
+    Returns:
+        The fsspec file system, and the URL's path in it.
+
+    Raises:
+        ImportError: the package for this protocol is missing; see `explain`.
+        ValueError: no such protocol.
+    """
+    from fsspec.core import url_to_fs  # noqa: PLC0415  only those who use URLs wait for fsspec
+
+    opened, path = url_to_fs(url)
+    return opened, path
+
+
+def remote_errors() -> tuple[type[Exception], ...]:
+    """Every error by which a file system says that it could not; to be caught around its calls."""
+    loaded = [getattr(sys.modules[module], name, None) for module, name in _FOREIGN_ERRORS if module in sys.modules]
+    return (OSError, ValueError, ImportError, *(error for error in loaded if error is not None))
+
+
+def explain(url: str, error: Exception) -> str:
+    """Say in one sentence why a URL could not be opened, and how to mend it."""
+    protocol = url.rpartition("::")[2].partition("://")[0].lower()
+    if isinstance(error, ImportError):
+        extra = _EXTRAS.get(protocol)
+        mend = f"pip install 'labelyard[{extra}]'" if extra else str(error)
+        return f"{protocol}:// needs a package that is not installed: {mend}"
+    return " ".join(f"{type(error).__name__}: {error}".split())
