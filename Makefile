@@ -5,9 +5,9 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-COMPILE := scripts/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
+COMPILE := .ci/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
 
-# A Python from 3.11 to 3.13 for a new .venv; empty: scripts/python looks for one.
+# A Python from 3.11 to 3.13 for a new .venv; empty: .ci/python looks for one.
 PYTHON ?=
 export PYTHON
 # What pytest gets besides the settings of pyproject.toml, e.g. PYTEST_ARGS='-k ledger'.
@@ -38,11 +38,11 @@ lock: ## Lock the newest dependencies that pyproject.toml allows
 	$(COMPILE) --upgrade pyproject.toml --extra demo --group dev -c requirements.lock --output-file requirements-dev.lock
 
 $(STAMP): requirements-dev.lock pyproject.toml | $(BIN)/python
-	@PYTHON=$(BIN)/python scripts/python > /dev/null
-	scripts/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
-	scripts/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@PYTHON=$(BIN)/python .ci/python > /dev/null
+	.ci/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	.ci/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 $(BIN)/python:
 	@rm -f $(STAMP)
-	python=$$(scripts/python) && scripts/uv venv --quiet --allow-existing --python "$$python" .venv
+	python=$$(.ci/python) && .ci/uv venv --quiet --allow-existing --python "$$python" .venv

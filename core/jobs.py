@@ -35,7 +35,7 @@ class JobRequest:
     model_ids: tuple[int, ...]  # rows of the model table, in the order that was asked for
     sources: Sequence[Mapping[str, Any]]  # what a planner needs to enumerate them again
     request_hash: str  # equal for equal requests
-    options: LabelOptions = LabelOptions()
+    options: LabelOptions = field(default_factory=LabelOptions)
     priority: Priority = Priority.BULK
     kind: JobKind = JobKind.LABEL
 

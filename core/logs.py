@@ -10,7 +10,7 @@ from core.settings import LogFormat, Settings
 
 def configure_logging(settings: Settings) -> None:
     """Send structured log lines to standard error; the standard library's loggers too."""
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

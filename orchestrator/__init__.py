@@ -1,1 +1,1 @@
-"""The orchestrator: sources, planning, submitting, watching, exporting, and the command line. Never imports TensorFlow."""
+"""The orchestrator: from a request to a job in the ledger, to its end, to a file. Never imports TensorFlow."""

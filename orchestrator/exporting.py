@@ -55,13 +55,14 @@ def export(database: Database, job_id: int, path: Path) -> int:
     check_writable(path)
     write = _WRITERS[path.suffix.lower()]
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file, database.read() as session:
             num_rows = write(file, rows(session, job_id))
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     return num_rows
 
@@ -74,6 +75,15 @@ def check_writable(path: Path) -> None:
     """
     if path.suffix.lower() not in _WRITERS:
         raise UsageError(f"{path} ends in {path.suffix!r}. Expected one of {', '.join(_WRITERS)}.")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Make sure that a file can be made there.
+
+    Raises:
+        UsageError: what is wrong with the path.
+    """
     if path.is_dir():
         raise UsageError(f"{path} is a folder. Name a file in it.")
     if not path.parent.is_dir():
@@ -95,7 +105,7 @@ def _row(image: LabelledImage, labels: dict[int, ClassLabel]) -> Row:
         {"label": labels[index].label, "label_id": labels[index].label_id, "score": score}
         for index, score in image.topk
     ]
-    best = topk[0] if topk else {"label": None, "label_id": None, "score": None}
+    best: dict[str, Any] = topk[0] if topk else {"label": None, "label_id": None, "score": None}
     error = None if image.reason is None else f"{image.reason}: {image.detail}"
     return Row(image.name, best["label"], best["label_id"], best["score"], topk, error)
 
@@ -106,7 +116,8 @@ def _write_csv(file: IO[bytes], rows: Iterator[Row]) -> int:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     num_rows = 0
-    for num_rows, row in enumerate(rows, start=1):
+    for row in rows:
+        num_rows += 1
         topk = json.dumps(row.topk, ensure_ascii=False) if row.topk else ""
         writer.writerow((row.image, row.label, row.label_id, row.score, topk, row.error))
     return num_rows
@@ -114,8 +125,9 @@ def _write_csv(file: IO[bytes], rows: Iterator[Row]) -> int:
 
 def _write_jsonl(file: IO[bytes], rows: Iterator[Row]) -> int:
     num_rows = 0
-    for num_rows, row in enumerate(rows, start=1):
-        # ASCII with \\u escapes, so that names that are not UTF-8 survive.
+    for row in rows:
+        num_rows += 1
+        # ASCII with escapes, so that names that are not UTF-8 survive.
         file.write(json.dumps(row.to_json()).encode() + b"\n")
     return num_rows
 
@@ -144,7 +156,7 @@ def _write_parquet(file: IO[bytes], rows: Iterator[Row]) -> int:
 
 
 def _valid_text(values: dict[str, Any]) -> dict[str, Any]:
-    """Parquet's strings are UTF-8 by definition; a name that is not is written with `\\xNN` for each foreign byte."""
+    """Parquet's strings are UTF-8 by definition; a name that is not is written escaped."""
     try:
         values["image"].encode()
     except UnicodeEncodeError:

@@ -19,6 +19,7 @@ class ModelName:
     backbone: str
 
     def __str__(self) -> str:
+        """The way a user types it."""
         return f"{self.name}@{self.version}"
 
 

@@ -60,8 +60,9 @@ def _plan_from_cursor(database: Database, job_id: int, after_commit: Callable[[]
             return True
         options = LabelOptions.from_json(job.options)
         specs = [SourceSpec.from_json(source) for source in job.sources]
-        num_planned, cursor = job.num_planned, PlanCursor.from_text(job.plan_cursor)
-    for items, cursor in _batches(specs, cursor, options.chunk_size):  # noqa: B020 - the cursor moves on
+        num_planned, walk = job.num_planned, _Walk(specs, PlanCursor.from_text(job.plan_cursor))
+    for batch in _batches(walk, options.chunk_size):
+        items, cursor = [item for item, _ in batch], batch[-1][1]
         with database.write() as session:
             moved = accepting.append_items(
                 session, job_id, items, after=num_planned, cursor=cursor.to_text(), chunk_size=options.chunk_size
@@ -71,26 +72,37 @@ def _plan_from_cursor(database: Database, job_id: int, after_commit: Callable[[]
         num_planned += len(items)
         after_commit()
     with database.write() as session:
-        accepting.finish_planning(session, job_id, num_skipped=cursor.num_skipped)
+        accepting.finish_planning(session, job_id, num_skipped=walk.num_skipped)
     after_commit()
     return True
 
 
-def _batches(specs: list[SourceSpec], cursor: PlanCursor, chunk_size: int) -> Iterator[tuple[list[Item], PlanCursor]]:
-    """Batches of items, each with the cursor behind it. An empty one comes last, to carry the count of skipped files."""
-    stream = _items(specs, cursor)
+def _batches(walk: "_Walk", chunk_size: int) -> Iterator[list[tuple[Item, PlanCursor]]]:
+    stream = iter(walk)
     num_chunks = 1
     max_chunks = max(1, MAX_BATCH_IMAGES // chunk_size)
     while batch := list(islice(stream, num_chunks * chunk_size)):
-        yield [item for item, _ in batch], batch[-1][1]
+        yield batch
         num_chunks = min(2 * num_chunks, max_chunks)
 
 
-def _items(specs: list[SourceSpec], start: PlanCursor) -> Iterator[tuple[Item, PlanCursor]]:
-    num_skipped = start.num_skipped
-    for number, spec in enumerate(specs[start.source :], start=start.source):
-        source: Source = open_source(spec)
-        after = start.after if number == start.source else None
-        for item in source.items(after):
-            yield item, PlanCursor(number, item.cursor, num_skipped + source.num_skipped)
-        num_skipped += source.num_skipped
+class _Walk:
+    """All items of a job's sources behind a cursor, each with the cursor behind it."""
+
+    def __init__(self, specs: list[SourceSpec], start: PlanCursor) -> None:
+        self._specs = specs
+        self._start = start
+        self._num_skipped_before = start.num_skipped
+        self._source: Source | None = None
+
+    @property
+    def num_skipped(self) -> int:
+        """Files passed over so far, by all planners of the job."""
+        return self._num_skipped_before + (self._source.num_skipped if self._source else 0)
+
+    def __iter__(self) -> Iterator[tuple[Item, PlanCursor]]:
+        for number, spec in enumerate(self._specs[self._start.source :], start=self._start.source):
+            self._num_skipped_before = self.num_skipped
+            self._source = open_source(spec)
+            for item in self._source.items(self._start.after if number == self._start.source else None):
+                yield item, PlanCursor(number, item.cursor, self.num_skipped)

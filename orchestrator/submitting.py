@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.ml.catalog import get_backbone
@@ -28,7 +28,7 @@ class LabelRequest:
 
     sources: Sequence[str]  # as typed
     model: str  # as typed
-    options: LabelOptions = LabelOptions()
+    options: LabelOptions = field(default_factory=LabelOptions)
     priority: Priority = Priority.BULK
     name: str | None = None
     column: str | None = None  # of a manifest
@@ -98,7 +98,7 @@ def _require_an_image(specs: Sequence[SourceSpec]) -> None:
     for spec in specs:
         if next(open_source(spec).items(), None) is None:
             raise SourceError(
-                f"{spec.text} holds no image. Expected JPEG, PNG, WebP, BMP, TIFF or GIF files, told by name or content."
+                f"{spec.text} holds no image. Expected JPEG, PNG, WebP, BMP, TIFF or GIF, told by name or content."
             )
 
 

@@ -47,6 +47,11 @@ class JobSummary:
     waits_for: str | None  # why nothing happens, if nothing does
     error: str | None
 
+    @property
+    def num_finished(self) -> int:
+        """Images that have their row."""
+        return self.num_predictions + self.num_errors
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the fields."""
         return asdict(self)

@@ -54,7 +54,7 @@ def postgres_server() -> Iterator[PostgresServer | ExternalPostgres]:
 
 @pytest.fixture
 def make_server() -> Callable[..., Any]:
-    """Makes a server of its own for one test: `with make_server(RedisServer, options={"appendonly": "yes"}) as server`."""
+    """Makes a server for one test: `with make_server(RedisServer, options={"appendonly": "yes"}) as server`."""
     return _make_server
 
 

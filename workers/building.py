@@ -20,15 +20,20 @@ def build_runtime(settings: Settings, identity: WorkerIdentity, *, only_job: int
     """
     database = Database(settings.database_url_text)
     require_schema(database)
-    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
     runtime = Runtime(
         settings=settings,
         database=database,
         identity=identity,
-        images=ImageLoader(ItemReader(limits), Decoder(limits)),
+        images=build_image_loader(settings),
         backbones=BackboneCache(lambda name: load_backbone(name, settings), max_bytes=settings.model_memory_bytes),
         only_job=only_job,
     )
     for name in settings.preload:
         runtime.backbones.get(name)
     return runtime
+
+
+def build_image_loader(settings: Settings) -> ImageLoader:
+    """Make what reads and decodes images, within the limits that are set."""
+    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+    return ImageLoader(ItemReader(limits), Decoder(limits))

@@ -22,7 +22,7 @@ _FOREIGN_ERRORS = (
 
 def is_url(text: str) -> bool:
     """Whether a text names something through fsspec rather than a local path."""
-    return bool(_SCHEME.match(text)) or "::" in text and "://" in text
+    return bool(_SCHEME.match(text)) or ("::" in text and "://" in text)
 
 
 def is_web(url: str) -> bool:

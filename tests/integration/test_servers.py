@@ -153,11 +153,11 @@ def test_the_newest_postgres_of_the_system_is_taken(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a server together with its parent")
-@pytest.mark.parametrize("kind", ["RedisServer", "PostgresServer"])
-def test_a_server_dies_with_a_test_run_that_is_killed(kind):
-    script = (
-        f"import time, servers; s = servers.{kind}(); s.start(); print(s.pid, s.folder, flush=True); time.sleep(60)"
-    )
+@pytest.mark.parametrize("kind", [RedisServer, PostgresServer])
+def test_a_server_dies_with_a_test_run_that_is_killed(make_server, kind):
+    make_server(kind).close()  # skips where there is none
+    start = f"server = servers.{kind.__name__}(); server.start(); print(server.pid, server.folder, flush=True)"
+    script = f"import servers, time; {start}; time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script], cwd=TESTS, stdout=subprocess.PIPE, text=True) as run:
         pid, folder = run.stdout.readline().split()
         os.kill(run.pid, signal.SIGKILL)

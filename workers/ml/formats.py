@@ -1,7 +1,7 @@
 """Which format a file is, told by its first bytes and never by its name.
 
-Shared by planners, which ask whether a file is an image at all, and by the decoder, which must name what it refuses. Knows
-nothing of OpenCV, so that a planner stays light.
+Shared by planners, which ask whether a file is an image at all, and by the decoder, which must name what it refuses.
+Knows nothing of OpenCV, so that a planner stays light.
 """
 
 import re

@@ -1,0 +1,63 @@
+"""`labelyard backbones` and `labelyard show`: what can be applied."""
+
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable output.")]
+
+
+def backbones(*, as_json: AsJson = False) -> None:
+    """List every backbone: input size, parameters, feature size, whether its weights are in the cache."""
+    from rich.table import Table
+
+    from orchestrator.cli.printing import console, print_json, print_line
+    from workers.ml.catalog import BACKBONES
+    from workers.ml.weights import is_cached, weights_folder
+
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": spec.name,
+                    "input_height": spec.size_hw[0],
+                    "input_width": spec.size_hw[1],
+                    "num_parameters": spec.num_parameters,
+                    "feature_size": spec.feature_size,
+                    "weights_file": spec.weights_file,
+                    "is_cached": is_cached(spec),
+                }
+                for spec in BACKBONES.values()
+            ]
+        )
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("backbone")
+    for heading in ("input", "parameters", "features"):
+        table.add_column(heading, justify="right")
+    table.add_column("weights")
+    for spec in BACKBONES.values():
+        height, width = spec.size_hw
+        state = "[green]cached[/]" if is_cached(spec) else "[dim]Keras downloads them[/]"
+        table.add_row(spec.name, f"{height}x{width}", f"{spec.num_parameters:,}", f"{spec.feature_size:,}", state)
+    console().print(table)
+    print_line(f"Weights are looked for in {weights_folder()} (KERAS_HOME).")
+
+
+def show(
+    backbone: Annotated[str, typer.Argument(help="A name that `labelyard backbones` lists.", metavar="BACKBONE")],
+) -> None:
+    """Show a backbone's layers."""
+    import subprocess
+    import sys
+
+    from core.errors import SetupError
+    from workers.ml.catalog import get_backbone
+
+    spec = get_backbone(backbone)
+    # Only a child process imports TensorFlow.
+    command = [sys.executable, "-m", "workers.ml.summary", spec.name]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if child.returncode != 0:
+        raise SetupError(f"The layers of {spec.name} cannot be shown: {child.stderr.strip().splitlines()[-1]}")
+    sys.stdout.write(child.stdout)

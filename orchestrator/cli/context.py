@@ -1,0 +1,65 @@
+"""What most commands begin with: settings, logging, and the ledger with the right tables."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic_core import ErrorDetails
+
+from core.settings import Settings
+from db.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The settings and the ledger of one command."""
+
+    settings: Settings
+    database: Database
+
+
+def read_settings() -> Settings:
+    """Read the settings, with a readable error.
+
+    Raises:
+        UsageError: a setting cannot be read; it is named with what was received and expected.
+    """
+    from pydantic import ValidationError
+
+    from core.errors import UsageError
+    from core.logs import configure_logging
+
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise UsageError("\n".join(_explain(problem) for problem in error.errors())) from error
+    configure_logging(settings)
+    return settings
+
+
+@contextmanager
+def open_context() -> Iterator[Context]:
+    """Read the settings and connect to the ledger.
+
+    Raises:
+        UsageError: a setting cannot be read.
+        DatabaseError: the database does not answer, or needs `labelyard db upgrade`.
+    """
+    from db.schema import require_schema
+
+    settings = read_settings()
+    database = Database(settings.database_url_text)
+    try:
+        require_schema(database)
+        yield Context(settings, database)
+    finally:
+        database.close()
+
+
+def _explain(problem: "ErrorDetails") -> str:
+    from core.settings import ENV_PREFIX, Settings
+
+    name = str(problem["loc"][0]) if problem["loc"] else "?"
+    secret = "Secret" in str(Settings.model_fields[name].annotation) if name in Settings.model_fields else False
+    received = "a value that is not shown" if secret else repr(problem["input"])
+    return f"Setting {ENV_PREFIX}{name.upper()}: received {received}. {problem['msg']}."

@@ -1,0 +1,78 @@
+"""`labelyard label`: the main job."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from core.exits import ExitCode
+from core.types import ResizeMode
+
+
+class PriorityName(StrEnum):
+    """`core.types.Priority`, as typed."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+def label(
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="Image, folder, glob, manifest (.txt .csv .jsonl .parquet), .npy array, tar of images, or any "
+            "fsspec URL of these."
+        ),
+    ],
+    *,
+    model: Annotated[
+        str, typer.Option(help="Model to apply: NAME or NAME@VERSION.", metavar="NAME[@VERSION]")
+    ] = "mobilenet",
+    top_k: Annotated[int, typer.Option(min=1, max=1000, help="How many of the best classes to keep.")] = 5,
+    resize: Annotated[ResizeMode, typer.Option(help="How an image becomes the network's input.")] = ResizeMode.CROP,
+    priority: Annotated[
+        PriorityName, typer.Option(help="Urgent overtakes bulk at the next chunk.")
+    ] = PriorityName.BULK,
+    chunk_size: Annotated[int, typer.Option(min=1, max=100_000, help="Images that a worker claims at a time.")] = 256,
+    out: Annotated[
+        Optional[Path], typer.Option(help="Write results to this .csv, .jsonl or .parquet file.", metavar="FILE")
+    ] = None,
+    figure: Annotated[
+        Optional[Path], typer.Option(help="Draw a contact sheet of up to 36 images to this file.", metavar="FILE.png")
+    ] = None,
+    column: Annotated[Optional[str], typer.Option(help="The manifest's column that names images.")] = None,
+    job_name: Annotated[Optional[str], typer.Option(help="What to call the job.", metavar="TEXT")] = None,
+    allow_http: Annotated[bool, typer.Option("--allow-http", help="Let http(s) URLs be sources.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Accept the job and return; workers do the rest.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if any image has an error.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one machine-readable object.")] = False,
+) -> None:
+    """Label images in bulk.
+
+    Every image ends with exactly one row: a prediction, or an error with its reason. The same command again goes on
+    with a job that was stopped.
+    """
+    from core.jobs import LabelOptions
+    from core.types import Priority
+    from orchestrator.cli.context import open_context
+    from orchestrator.cli.running import Outputs, accept_only, run
+    from orchestrator.submitting import LabelRequest
+
+    request = LabelRequest(
+        sources=source,
+        model=model,
+        options=LabelOptions(top_k=top_k, resize=resize, chunk_size=chunk_size),
+        priority=Priority[priority.name],
+        name=job_name,
+        column=column,
+        allow_http=allow_http,
+    )
+    outputs = Outputs(out=out, figure=figure, as_json=as_json)
+    outputs.check()
+    with open_context() as context:
+        summary = accept_only(context, request, outputs) if no_wait else run(context, request, outputs)
+    if summary.error is not None:
+        raise typer.Exit(ExitCode.FAILED)
+    if strict and summary.num_errors:
+        raise typer.Exit(ExitCode.IMAGE_ERRORS)

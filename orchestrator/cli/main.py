@@ -1,0 +1,56 @@
+"""The `labelyard` program: its commands, and how errors become messages and exit codes."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from core.errors import LabelyardError, SetupError, UsageError
+from core.exits import ExitCode
+from orchestrator.cli import catalogue, db, demo, jobs, label, setup, worker
+
+app = typer.Typer(
+    name="labelyard",
+    help="Label images in bulk with pre-trained networks, on one machine or on many.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("label")(label.label)
+app.command("demo")(demo.demo)
+app.command("export")(jobs.export)
+app.command("backbones")(catalogue.backbones)
+app.command("show")(catalogue.show)
+app.command("worker")(worker.worker)
+app.command("doctor")(setup.doctor)
+app.command("settings")(setup.settings)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(db.app, name="db")
+
+
+def main() -> None:
+    """Run a command; every error that was raised on purpose ends as one sentence and its exit code."""
+    try:
+        app()
+    except UsageError as error:
+        _complain(error)
+        sys.exit(ExitCode.USAGE)
+    except SetupError as error:
+        _complain(error)
+        sys.exit(ExitCode.SETUP)
+    except LabelyardError as error:
+        _complain(error)
+        sys.exit(ExitCode.FAILED)
+
+
+def _complain(error: LabelyardError) -> None:
+    Console(stderr=True).print(
+        "[bold red]Error:[/]", _printable(str(error)), markup=True, highlight=False, soft_wrap=True
+    )
+
+
+def _printable(text: str) -> str:
+    # A file name may hold bytes that no terminal can show, and brackets that are not markup.
+    from rich.markup import escape
+
+    return escape(text.encode(errors="surrogateescape").decode(errors="replace"))

@@ -1,0 +1,121 @@
+"""Tables and sentences on standard output. On a terminal they are coloured and fit its width; piped, they are plain."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from core.types import JobState
+from orchestrator.summary import JobSummary
+
+# A pipe has no width; tables are then as wide as they need to be.
+PIPE_WIDTH = 200
+
+_STATE_STYLES = {
+    JobState.RUNNING: "cyan",
+    JobState.PAUSED: "yellow",
+    JobState.DONE: "green",
+    JobState.FAILED: "red",
+    JobState.CANCELLED: "dim",
+}
+
+
+def console() -> Console:
+    """The console for standard output."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - anything that JSON can hold
+    """Print one JSON document and nothing else; ASCII, so that any file name survives any terminal."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def print_line(text: str) -> None:
+    """Print one line as it is, whatever a file name in it holds."""
+    console().print(printable(text), soft_wrap=True)
+
+
+def printable(text: str) -> Text:
+    """Text that any terminal can show: foreign bytes become a mark, and nothing in it is markup or control."""
+    decoded = os.fsencode(text).decode(errors="replace") if _is_encodable(text) else ascii(text)
+    return Text("".join(character if character.isprintable() or character == "\n" else "�" for character in decoded))
+
+
+def print_jobs(summaries: Sequence[JobSummary]) -> None:
+    """Print a table of jobs."""
+    if not summaries:
+        print_line("No jobs yet. `labelyard label FOLDER` makes the first.")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading, justify in (("id", "right"), ("state", "left"), ("images", "right"), ("errors", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("images/s", justify="right")
+    table.add_column("model")
+    table.add_column("name", overflow="ellipsis", no_wrap=True)
+    for summary in summaries:
+        table.add_row(
+            str(summary.job_id),
+            Text(summary.state, style=_STATE_STYLES[summary.state]),
+            f"{summary.num_finished:,}/{summary.num_images:,}{'' if summary.is_planned else '+'}",
+            f"{summary.num_errors:,}",
+            f"{summary.images_per_s:.1f}",
+            ", ".join(summary.models),
+            printable(summary.name),
+        )
+    console().print(table)
+
+
+def print_job(summary: JobSummary) -> None:
+    """Print one job in full."""
+    out = console()
+    rows: list[tuple[str, Text | str]] = [
+        ("job", f"{summary.job_id}"),
+        ("name", printable(summary.name)),
+        ("state", Text(summary.state, style=_STATE_STYLES[summary.state])),
+        ("model", ", ".join(summary.models)),
+        ("priority", summary.priority),
+        ("images", f"{summary.num_images:,}{'' if summary.is_planned else ' so far, still being found'}"),
+        ("predictions", f"{summary.num_predictions:,}"),
+        ("errors", f"{summary.num_errors:,}"),
+        ("other files", f"{summary.num_skipped:,} passed over") if summary.num_skipped else ("", ""),
+        ("speed", f"{summary.images_per_s:.1f} images/s over {summary.seconds:.1f} s"),
+        ("chunks", ", ".join(f"{number:,} {state}" for state, number in summary.num_chunks.items()) or "none"),
+    ]
+    for worker in summary.workers:
+        loads = ", ".join(f"{name} loaded {number}x" for name, number in worker.backbone_loads.items())
+        rows.append(("worker", f"{worker.id} {f'({loads})' if loads else ''}"))
+    grid = Table.grid(padding=(0, 2))
+    for heading, value in rows:
+        if heading:
+            grid.add_row(Text(heading, style="bold"), value)
+    out.print(grid)
+    print_counts(summary)
+    for note in (summary.error, summary.waits_for):
+        if note:
+            out.print(printable(note), style="yellow")
+
+
+def print_counts(summary: JobSummary) -> None:
+    """Print how many images got each label, and how many failed for each reason."""
+    for heading, counts in (("label", summary.labels), ("reason for errors", summary.errors)):
+        if counts:
+            table = Table(box=None, header_style="bold", pad_edge=False)
+            table.add_column(heading)
+            table.add_column("images", justify="right")
+            for name, number in counts.items():
+                table.add_row(printable(name), f"{number:,}")
+            console().print()
+            console().print(table)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,239 @@
+"""What a user sees while a job runs: a progress bar on a terminal, plain lines in a pipe, nothing under --json.
+
+Progress goes to standard error, results to standard output, so that a pipe gets results alone.
+"""
+
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn
+from rich.progress import Progress as RichProgress
+
+from core.jobs import Progress
+from db.database import Database
+from orchestrator.cli.printing import print_counts, print_json, print_line
+from orchestrator.cli.single import print_single_image
+from orchestrator.summary import JobSummary
+
+# Speed is what was measured over this long; shorter jumps about, longer lags behind.
+SPEED_WINDOW_S = 20.0
+# How often a pipe gets a line.
+PLAIN_INTERVAL_S = 10.0
+
+
+class Reporter(Protocol):
+    """Someone who tells the user how a job goes; a context manager around the run."""
+
+    def __enter__(self) -> Self:
+        """The run begins."""
+
+    def __exit__(self, *error: object) -> None:
+        """The run has ended."""
+
+    def resumed(self, summary: JobSummary) -> None:
+        """An unfinished job is gone on with."""
+
+    def accepted(self, summary: JobSummary) -> None:
+        """The job is accepted, and others will do it."""
+
+    def update(self, progress: Progress) -> None:
+        """The job is so far."""
+
+    def stopped(self, summary: JobSummary) -> None:
+        """The user stopped it."""
+
+    def summary(self, database: Database, summary: JobSummary, out: Path | None, figure: Path | None) -> None:
+        """The job has ended."""
+
+
+def make_reporter(*, as_json: bool) -> Reporter:
+    """The reporter that fits standard output and error."""
+    if as_json:
+        return JsonReporter()
+    return TerminalReporter() if sys.stderr.isatty() else PlainReporter()
+
+
+class Speed:
+    """Images per second over the last while, and the time left that follows from it."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def add(self, num_images: int) -> None:
+        """So many images have been processed by now."""
+        now_s = time.monotonic()
+        self._seen.append((now_s, num_images))
+        while now_s - self._seen[0][0] > SPEED_WINDOW_S:
+            self._seen.popleft()
+
+    @property
+    def images_per_s(self) -> float:
+        """The speed; 0 until there is one."""
+        if not self._seen:
+            return 0.0
+        (from_s, first), (to_s, last) = self._seen[0], self._seen[-1]
+        return (last - first) / (to_s - from_s) if to_s > from_s else 0.0
+
+    def time_left(self, num_left: int, *, is_planned: bool) -> str:
+        """For people. Says nothing while it is not known how many images there are."""
+        if not is_planned or not self.images_per_s:
+            return "?"
+        seconds = round(num_left / self.images_per_s)
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+class PlainReporter:
+    """A line now and then, for pipes and logs."""
+
+    def __init__(self) -> None:
+        self._speed = Speed()
+        self._said_at_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Nothing to begin."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to end."""
+
+    def resumed(self, summary: JobSummary) -> None:
+        """Say that an unfinished job is gone on with."""
+        self._say(_resumed(summary))
+
+    def accepted(self, summary: JobSummary) -> None:
+        """Say that the job is accepted."""
+        print_line(_accepted(summary))
+
+    def update(self, progress: Progress) -> None:
+        """Say how far it is, if it is time to."""
+        num_seen = progress.num_finished + progress.num_in_progress
+        self._speed.add(num_seen)
+        if time.monotonic() - self._said_at_s >= PLAIN_INTERVAL_S:
+            self._said_at_s = time.monotonic()
+            left = self._speed.time_left(progress.num_planned - num_seen, is_planned=progress.is_planned)
+            self._say(
+                f"{num_seen:,} of {progress.num_planned:,} images, {self._speed.images_per_s:.1f} images/s, "
+                f"{progress.num_errors:,} errors, {left} left"
+            )
+
+    def stopped(self, summary: JobSummary) -> None:
+        """Say how to go on."""
+        self._say(_stopped(summary))
+
+    def summary(self, database: Database, summary: JobSummary, out: Path | None, figure: Path | None) -> None:
+        """Print how it ended."""
+        _print_summary(database, summary, out, figure)
+
+    def _say(self, line: str) -> None:
+        sys.stderr.write(line.encode(errors="surrogateescape").decode(errors="replace") + "\n")
+
+
+class TerminalReporter(PlainReporter):
+    """A progress bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar = RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.fields[errors]}"),
+            TextColumn("{task.fields[left]}"),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+        )
+        self._task: TaskID = self._bar.add_task("starting", total=None, speed="", errors="", left="")
+
+    def __enter__(self) -> Self:
+        """Draw the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the bar away; what stays is the summary."""
+        self._bar.stop()
+
+    def update(self, progress: Progress) -> None:
+        """Move the bar."""
+        num_seen = progress.num_finished + progress.num_in_progress
+        self._speed.add(num_seen)
+        left = self._speed.time_left(progress.num_planned - num_seen, is_planned=progress.is_planned)
+        self._bar.update(
+            self._task,
+            description="labelling" if num_seen else "loading the model",
+            completed=num_seen,
+            total=progress.num_planned if progress.is_planned else None,
+            speed=f"{self._speed.images_per_s:.1f} images/s" if num_seen else "",
+            errors=f"[red]{progress.num_errors:,} errors[/]" if progress.num_errors else "",
+            left=f"{left} left" if num_seen else "",
+        )
+
+
+class JsonReporter(PlainReporter):
+    """One JSON object at the end."""
+
+    def resumed(self, summary: JobSummary) -> None:
+        """Say nothing; the object at the end says it all."""
+
+    def accepted(self, summary: JobSummary) -> None:
+        """Print the job."""
+        print_json(summary.to_json())
+
+    def update(self, progress: Progress) -> None:
+        """Say nothing."""
+
+    def stopped(self, summary: JobSummary) -> None:
+        """Print the job."""
+        print_json(summary.to_json())
+
+    def summary(self, database: Database, summary: JobSummary, out: Path | None, figure: Path | None) -> None:
+        """Print the job, and the files that were written."""
+        del database
+        files = {"out": None if out is None else str(out), "figure": None if figure is None else str(figure)}
+        print_json(summary.to_json() | files)
+
+
+def _print_summary(database: Database, summary: JobSummary, out: Path | None, figure: Path | None) -> None:
+    if summary.num_images == 1:
+        print_single_image(database, summary.job_id)
+    else:
+        print_line(
+            f"Job {summary.job_id} {summary.state}: {summary.num_images:,} images, "
+            f"{summary.num_predictions:,} labelled, {summary.num_errors:,} errors, "
+            f"{summary.seconds:.1f} s, {summary.images_per_s:.1f} images/s"
+        )
+        print_counts(summary)
+    if summary.num_skipped:
+        print_line(f"{summary.num_skipped:,} other files were passed over.")
+    if summary.error:
+        print_line(f"Failed: {summary.error}")
+    for path in (out, figure):
+        if path is not None:
+            print_line(f"Wrote {path}")
+    if out is None and summary.num_images > 1:
+        print_line(f"Results are in the database: labelyard export {summary.job_id} --out labels.csv")
+
+
+def _resumed(summary: JobSummary) -> str:
+    return f"Going on with job {summary.job_id}: {summary.num_finished:,} of {summary.num_images:,} images have their rows."
+
+
+def _accepted(summary: JobSummary) -> str:
+    wait = summary.waits_for or "Workers are on it."
+    return (
+        f"Job {summary.job_id} accepted: {summary.num_images:,} images. {wait} "
+        f"`labelyard jobs show {summary.job_id}` tells how far it is."
+    )
+
+
+def _stopped(summary: JobSummary) -> str:
+    return (
+        f"Stopped job {summary.job_id}: {summary.num_finished:,} of {summary.num_images:,} images have their rows. "
+        f"The same command, or `labelyard jobs resume {summary.job_id}`, goes on."
+    )

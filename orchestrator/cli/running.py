@@ -1,0 +1,95 @@
+"""Running a job in the foreground: accept or resume it, show its progress, write what was asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from core.exits import ExitCode
+from core.types import JobState
+from db.ledger import control
+from orchestrator.cli.context import Context
+from orchestrator.cli.reporting import Reporter, make_reporter
+from orchestrator.exporting import check_writable, export
+from orchestrator.planning import plan
+from orchestrator.submitting import LabelRequest, submit
+from orchestrator.summary import JobSummary, summarise
+from orchestrator.watching import make_waker, run_to_end
+from workers.waking import Waker
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where a job's results go."""
+
+    out: Path | None = None
+    figure: Path | None = None
+    as_json: bool = False
+
+    def check(self) -> None:
+        """Find out now whether they can be written.
+
+        Raises:
+            UsageError: one of them cannot.
+        """
+        from orchestrator.figures import check_figure
+
+        if self.out is not None:
+            check_writable(self.out)
+        if self.figure is not None:
+            check_figure(self.figure)
+
+
+def run(context: Context, request: LabelRequest, outputs: Outputs) -> JobSummary:
+    """Accept a request, or resume its unfinished job, and bring it to its end."""
+    waker = make_waker(context.settings, context.database)
+    submitted = submit(context.database, context.settings, request)
+    reporter = make_reporter(as_json=outputs.as_json)
+    if submitted.is_resumed:
+        with context.database.read() as session:
+            reporter.resumed(summarise(session, submitted.job_id))
+    return finish(context, submitted.job_id, outputs, waker=waker, reporter=reporter)
+
+
+def finish(
+    context: Context, job_id: int, outputs: Outputs, *, waker: Waker | None = None, reporter: Reporter | None = None
+) -> JobSummary:
+    """Bring a job that is in the ledger to its end, then write and print its results."""
+    waker = waker or make_waker(context.settings, context.database)
+    reporter = reporter or make_reporter(as_json=outputs.as_json)
+    try:
+        with reporter:
+            run_to_end(context.database, context.settings, job_id, waker, on_progress=reporter.update)
+    except KeyboardInterrupt:
+        _stopped(context, job_id, reporter)
+    with context.database.read() as session:
+        summary = summarise(session, job_id)
+    if outputs.out is not None:
+        export(context.database, job_id, outputs.out)
+    if outputs.figure is not None:
+        from orchestrator.figures import draw_contact_sheet
+
+        draw_contact_sheet(context.database, context.settings, job_id, outputs.figure)
+    reporter.summary(context.database, summary, outputs.out, outputs.figure)
+    return summary
+
+
+def accept_only(context: Context, request: LabelRequest, outputs: Outputs) -> JobSummary:
+    """Accept and plan a request; workers that run elsewhere do the rest."""
+    waker = make_waker(context.settings, context.database)
+    submitted = submit(context.database, context.settings, request)
+    plan(context.database, submitted.job_id, after_commit=waker.top_up)
+    with context.database.read() as session:
+        summary = summarise(session, submitted.job_id)
+    make_reporter(as_json=outputs.as_json).accepted(summary)
+    return summary
+
+
+def _stopped(context: Context, job_id: int, reporter: Reporter) -> NoReturn:
+    with context.database.write() as session:
+        control.pause(session, job_id)
+        summary = summarise(session, job_id)
+    if summary.state is JobState.PAUSED:
+        reporter.stopped(summary)
+    raise typer.Exit(ExitCode.INTERRUPTED)

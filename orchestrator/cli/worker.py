@@ -1,0 +1,77 @@
+"""`labelyard worker`: a worker that stays. With a broker it is a Celery worker, without one it claims by itself."""
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from core.queues import Queue
+
+if TYPE_CHECKING:
+    from orchestrator.cli.context import Context
+
+
+def worker(
+    *,
+    queues: Annotated[str, typer.Option(help="Which work to take, separated by commas.")] = "label,train",
+    preload: Annotated[
+        Optional[list[str]], typer.Option(help="Load this backbone at the start; may be given again.", metavar="NAME")
+    ] = None,
+) -> None:
+    """Run a worker until it is stopped (Ctrl-C, SIGTERM)."""
+    from workers.ml.catalog import get_backbone
+
+    from core.errors import UsageError
+    from orchestrator.cli.context import open_context
+
+    names = [name.strip() for name in queues.split(",")]
+    if unknown := sorted(set(names) - {queue.value for queue in Queue}):
+        raise UsageError(f"There is no queue {unknown[0]!r}. Expected one of: {', '.join(Queue)}.")
+    if preload:
+        # Children read their settings from the environment.
+        os.environ["LABELYARD_PRELOAD"] = ",".join(get_backbone(name).name for name in preload)
+    with open_context() as context:
+        if context.settings.is_embedded:
+            _work_embedded(context)
+    if not context.settings.is_embedded:
+        _work_for_broker(context, names)
+
+
+def _work_embedded(context: "Context") -> None:
+    import signal
+
+    from orchestrator.cli.printing import print_line
+    from workers.supervising import LocalWorkers
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with LocalWorkers(context.settings, context.database) as workers:
+        print_line(f"{context.settings.workers} worker process(es) on {context.database.safe_url}. Ctrl-C stops them.")
+        try:
+            while True:
+                workers.supervise()
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            print_line("Stopped; what was in progress has been given back.")
+
+
+def _work_for_broker(context: "Context", queues: list[str]) -> None:
+    from orchestrator.watching import make_waker
+    from workers.app import create_app, prepare_worker_environment
+
+    prepare_worker_environment()
+    make_waker(context.settings, context.database)
+    from workers.tasks import name_this_worker
+
+    worker_id = name_this_worker()
+    app = create_app(context.settings)
+    app.worker_main(
+        [
+            "worker",
+            f"--hostname={worker_id.replace(':', '-')}",
+            f"--queues={','.join(queues)}",
+            f"--loglevel={context.settings.log_level}",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )

@@ -1,0 +1,155 @@
+"""Files and folders as sources see them, on local disks and behind fsspec URLs alike.
+
+Knows nothing of images.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import IO, Protocol
+
+from core.errors import SourceError
+from orchestrator.sources.sorting import Entry
+from workers.urls import explain, file_system, is_url, remote_errors
+
+
+class EntryKind(IntEnum):
+    """What a name stands for."""
+
+    FILE = 0
+    FOLDER = 1
+    OTHER = 2  # a pipe, a device, a link that leads nowhere: there, but not to be opened while planning
+    LINKED_FOLDER = 3  # may lead back to where it stands, and is therefore not entered
+
+
+class Tree(Protocol):
+    """A place that holds files."""
+
+    def kind(self, location: str) -> EntryKind | None:
+        """What stands at a location; None if nothing does."""
+        ...
+
+    def entries(self, location: str) -> Iterator[Entry]:
+        """List a folder, in no order.
+
+        Raises:
+            SourceError: the folder cannot be listed.
+        """
+        ...
+
+    def open(self, location: str) -> IO[bytes]:
+        """Open a file for reading.
+
+        Raises:
+            SourceError: the file cannot be opened.
+        """
+        ...
+
+    def join(self, folder: str, name: str) -> str:
+        """The location of a name in a folder."""
+        ...
+
+
+class LocalTree:
+    """This machine's file systems."""
+
+    def kind(self, location: str) -> EntryKind | None:
+        """What stands at a location, links followed."""
+        try:
+            mode = os.stat(location).st_mode  # noqa: PTH116  names that are not UTF-8 stay strings
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise SourceError(_problem(location, error)) from error
+        if stat.S_ISDIR(mode):
+            return EntryKind.FOLDER
+        return EntryKind.FILE if stat.S_ISREG(mode) else EntryKind.OTHER
+
+    def entries(self, location: str) -> Iterator[Entry]:
+        """List a folder as the operating system hands it out."""
+        try:
+            with os.scandir(os.fsencode(location)) as scan:
+                for entry in scan:
+                    yield Entry(entry.name, _kind_of(entry))
+        except FileNotFoundError:
+            # It went away while its parent was walked; the source itself was looked for before.
+            return
+        except OSError as error:
+            raise SourceError(_problem(location, error)) from error
+
+    def open(self, location: str) -> IO[bytes]:
+        """Open a regular file."""
+        try:
+            return open(location, "rb")  # noqa: PTH123  as above
+        except OSError as error:
+            raise SourceError(_problem(location, error)) from error
+
+    def join(self, folder: str, name: str) -> str:
+        """Join with one slash."""
+        return os.path.join(folder, name)  # noqa: PTH118  as above
+
+
+class RemoteTree:
+    """Whatever fsspec reaches."""
+
+    def kind(self, location: str) -> EntryKind | None:
+        """What stands at a location; a web address always stands for a file."""
+        try:
+            opened, path = file_system(location)
+            opened.invalidate_cache()
+            info = opened.info(path)
+        except FileNotFoundError:
+            return None
+        except remote_errors() as error:
+            raise SourceError(f"{location} cannot be opened: {explain(location, error)}") from error
+        return EntryKind.FOLDER if info["type"] == "directory" else EntryKind.FILE
+
+    def entries(self, location: str) -> Iterator[Entry]:
+        """List a folder; fsspec holds the listing of one folder in memory."""
+        try:
+            opened, path = file_system(location)
+            listing = opened.ls(path, detail=True)
+        except remote_errors() as error:
+            raise SourceError(f"{location} cannot be listed: {explain(location, error)}") from error
+        folder = path.rstrip("/")
+        for info in listing:
+            whole = info["name"].rstrip("/")
+            # Object stores list a folder's own marker among its files.
+            if whole.strip("/") != folder.strip("/"):
+                kind = EntryKind.FOLDER if info["type"] == "directory" else EntryKind.FILE
+                yield Entry(whole.rpartition("/")[2].encode(errors="surrogateescape"), kind)
+
+    def open(self, location: str) -> IO[bytes]:
+        """Open a file for reading and seeking."""
+        try:
+            opened, path = file_system(location)
+            file: IO[bytes] = opened.open(path, "rb")
+        except remote_errors() as error:
+            raise SourceError(f"{location} cannot be opened: {explain(location, error)}") from error
+        return file
+
+    def join(self, folder: str, name: str) -> str:
+        """Join with one slash; the scheme's two stay."""
+        return folder + name if folder.endswith("/") else f"{folder}/{name}"
+
+
+def tree_of(location: str) -> Tree:
+    """The tree that a location stands in."""
+    return RemoteTree() if is_url(location) else LocalTree()
+
+
+def _kind_of(entry: os.DirEntry[bytes]) -> EntryKind:
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return EntryKind.FOLDER
+        if entry.is_dir():
+            return EntryKind.LINKED_FOLDER
+        return EntryKind.FILE if entry.is_file() else EntryKind.OTHER
+    except OSError:
+        # A link into a place that may not be entered, or a circle of links.
+        return EntryKind.OTHER
+
+
+def _problem(location: str, error: OSError) -> str:
+    return f"{location} cannot be read: {error.strerror or error}. Check that it exists and that you may read it."

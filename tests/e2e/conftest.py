@@ -1,0 +1,80 @@
+"""Fixtures of end-to-end tests: the real program in real processes, with a state folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from program import Cli
+
+
+@pytest.fixture(scope="session")
+def keras_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Keras cache with weights for `MODEL`: the published ones where they are, else seeded random ones."""
+    shared = os.environ.get("LABELYARD_TEST_DATA")
+    if shared:
+        return Path(shared) / "keras"
+    home = tmp_path_factory.mktemp("keras")
+    models = home / "models"
+    models.mkdir()
+    index = {str(number): [f"n{number:08d}", f"class_{number}"] for number in range(1000)}
+    (models / "imagenet_class_index.json").write_text(json.dumps(index))
+    # A process of its own: whether pytest's has TensorFlow in memory must not depend on the order of tests.
+    script = (
+        "import keras, sys; keras.utils.set_random_seed(0);"
+        "keras.applications.MobileNet(alpha=0.25, weights=None).save_weights(sys.argv[1])"
+    )
+    made = models / "random.weights.h5"
+    subprocess.run([sys.executable, "-c", script, str(made)], check=True, capture_output=True)
+    made.rename(models / "mobilenet_2_5_224_tf.h5")
+    return home
+
+
+@pytest.fixture
+def environment(tmp_path: Path, keras_home: Path) -> dict[str, str]:
+    """The environment of a program that has its own state and nobody else's settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LABELYARD_")}
+    return inherited | {
+        "LABELYARD_HOME": str(tmp_path / "state"),
+        "KERAS_HOME": str(keras_home),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
+@pytest.fixture
+def cli(environment: dict[str, str], tmp_path: Path) -> Iterator[Cli]:
+    """The program, embedded."""
+    cli = Cli(environment, tmp_path)
+    yield cli
+    cli.close()
+
+
+@pytest.fixture
+def cluster(environment: dict[str, str], tmp_path: Path, redis_url: str, postgres_url: str) -> Iterator[Cli]:
+    """The program, with a real Redis and a real PostgreSQL."""
+    servers = {"LABELYARD_BROKER_URL": redis_url, "LABELYARD_DATABASE_URL": postgres_url}
+    cli = Cli(environment | servers, tmp_path)
+    yield cli
+    cli.close()
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Callable[..., Path]:
+    """Makes folders of small pictures, each different."""
+
+    def make(num_images: int, name: str = "photographs", *, size: int = 96) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        random = np.random.default_rng(0)
+        for number in range(num_images):
+            picture = random.integers(0, 256, (size // 8, size // 8, 3), np.uint8)
+            picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+            cv2.imwrite(str(folder / f"{number:05d}.jpg"), picture)
+        return folder
+
+    return make

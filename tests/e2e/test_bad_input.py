@@ -1,0 +1,153 @@
+"""Requests that cannot be carried out: a clear message, the right exit code, nothing written."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from program import MODEL, Cli
+
+Photographs = Callable[..., Path]
+
+
+def num_jobs(cli: Cli) -> int:
+    path = Path(cli.env["LABELYARD_HOME"]) / "labelyard.db"
+    if not path.exists():
+        return 0
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute("SELECT count(*) FROM job").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def refuse(cli: Cli, *arguments: str, code: int, says: str, **env: str) -> None:
+    done = cli("label", *arguments, **env)
+    assert done.returncode == code, done.stderr
+    assert says in " ".join(done.stderr.split()), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert num_jobs(cli) == 0
+
+
+def test_a_source_that_does_not_exist(cli: Cli):
+    refuse(cli, "nowhere", "--model", MODEL, code=2, says="nowhere")
+
+
+def test_a_folder_without_an_image(cli: Cli):
+    (cli.cwd / "empty").mkdir()
+    (cli.cwd / "empty" / "notes.txt").write_text("words")
+    refuse(cli, "empty", "--model", MODEL, code=2, says="no image")
+
+
+def test_an_unknown_model_with_the_nearest_names(cli: Cli, photographs: Photographs):
+    photographs(1)
+    refuse(cli, "photographs", "--model", "mobilnet-0.75", code=2, says="mobilenet-0.75")
+
+
+def test_a_version_that_does_not_exist(cli: Cli, photographs: Photographs):
+    photographs(1)
+    refuse(cli, "photographs", "--model", f"{MODEL}@7", code=2, says="no version '7'")
+
+
+def test_weights_that_cannot_be_had(cli: Cli, photographs: Photographs, tmp_path: Path):
+    photographs(1)
+    says = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+    refuse(cli, "photographs", "--model", "vgg16", code=3, says=says, KERAS_HOME=str(tmp_path / "no-weights"))
+
+
+def test_a_database_that_does_not_answer(cli: Cli, photographs: Photographs):
+    photographs(1)
+    url = "postgresql://someone:secret-word@127.0.0.1:9/nothing"
+    done = cli("label", "photographs", "--model", MODEL, LABELYARD_DATABASE_URL=url)
+    assert done.returncode == 3
+    assert "does not answer" in done.stderr
+    assert "secret-word" not in done.stderr
+
+
+def test_a_broker_that_does_not_answer(cli: Cli, photographs: Photographs):
+    photographs(1)
+    url = "redis://:secret-word@127.0.0.1:9/0"
+    refuse(cli, "photographs", "--model", MODEL, code=3, says="broker", LABELYARD_BROKER_URL=url)
+    assert "secret-word" not in cli("label", "photographs", LABELYARD_BROKER_URL=url).stderr
+
+
+def test_a_manifest_without_that_column(cli: Cli):
+    (cli.cwd / "list.csv").write_text("path,label\na.jpg,cat\n")
+    refuse(cli, "list.csv", "--column", "file", "--model", MODEL, code=2, says="path, label")
+
+
+def test_an_output_folder_that_does_not_exist(cli: Cli, photographs: Photographs):
+    photographs(1)
+    refuse(cli, "photographs", "--model", MODEL, "--out", "nowhere/o.csv", code=2, says="does not exist")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_folder_that_cannot_be_written(cli: Cli, photographs: Photographs):
+    photographs(1)
+    (cli.cwd / "locked").mkdir(mode=0o555)
+    refuse(cli, "photographs", "--model", MODEL, "--out", "locked/o.csv", code=2, says="cannot be written")
+
+
+def test_an_output_of_an_unknown_kind(cli: Cli, photographs: Photographs):
+    photographs(1)
+    refuse(cli, "photographs", "--model", MODEL, "--out", "o.xlsx", code=2, says=".csv, .jsonl, .parquet")
+
+
+def test_an_array_that_is_not_images(cli: Cli):
+    np.save(cli.cwd / "array.npy", np.zeros((4, 5)))
+    refuse(cli, "array.npy", "--model", MODEL, code=2, says="(4, 5)")
+
+
+def test_http_without_leave(cli: Cli):
+    refuse(cli, "http://127.0.0.1:9/a.jpg", "--model", MODEL, code=2, says="--allow-http")
+
+
+def test_a_setting_that_cannot_be_read(cli: Cli, photographs: Photographs):
+    photographs(1)
+    refuse(cli, "photographs", "--model", MODEL, code=2, says="LABELYARD_WORKERS", LABELYARD_WORKERS="many")
+
+
+def test_an_option_that_cannot_be_meant(cli: Cli, photographs: Photographs):
+    photographs(1)
+    done = cli("label", "photographs", "--top-k", "0")
+    assert done.returncode == 2
+    assert "top-k" in done.stderr
+
+
+def test_an_older_database_is_left_as_it_is(cli: Cli, photographs: Photographs):
+    photographs(1)
+    assert cli("db", "upgrade").returncode == 0
+    path = Path(cli.env["LABELYARD_HOME"]) / "labelyard.db"
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    refuse(cli, "photographs", "--model", MODEL, code=3, says="labelyard db upgrade")
+    assert path.read_bytes() == before
+
+
+def test_a_job_that_does_not_exist(cli: Cli):
+    done = cli("jobs", "show", "12")
+    assert done.returncode == 2
+    assert "no job 12" in done.stderr
+
+
+def test_a_state_folder_that_cannot_be_made(cli: Cli, photographs: Photographs, tmp_path: Path):
+    photographs(1)
+    (tmp_path / "file").touch()
+    done = cli("label", "photographs", "--model", MODEL, LABELYARD_HOME=str(tmp_path / "file" / "state"))
+    assert done.returncode == 3
+    assert "LABELYARD_HOME" in done.stderr
+
+
+def test_a_source_that_vanishes_while_it_waits_becomes_error_rows(cli: Cli, photographs: Photographs):
+    folder = photographs(3)
+    cli("label", "photographs", "--model", MODEL, "--no-wait")
+    shutil.rmtree(folder)
+    done = cli.json("jobs", "resume", "1")
+    assert (done["state"], done["errors"]) == ("done", {"not_found": 3})

@@ -1,0 +1,134 @@
+"""The same commands with a real Redis, a real PostgreSQL and real Celery workers."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+from program import MODEL, Cli, kill_with_children, wait_for
+from sqlalchemy import text
+
+from core.queues import MAX_WAKE_UPS, Queue
+from db.database import Database
+
+Photographs = Callable[..., Path]
+# Leases that run out soon, so that a test need not wait half a minute.
+QUICK = {"LABELYARD_LEASE_S": "4", "LABELYARD_SWEEP_INTERVAL_S": "1"}
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def ledger(cluster: Cli):
+    database = Database(cluster.env["LABELYARD_DATABASE_URL"])
+    yield database
+    database.close()
+
+
+def num_workers(ledger: Database) -> int:
+    with ledger.read() as session:
+        return session.scalars(text("SELECT count(*) FROM worker")).one()
+
+
+def start_workers(cluster: Cli, ledger: Database, number: int, **env: str) -> list[subprocess.Popen[str]]:
+    workers = [cluster.start("worker", "--preload", MODEL, **env) for _ in range(number)]
+    wait_for(lambda: num_workers(ledger) >= number, f"{number} workers")
+    return workers
+
+
+def test_two_celery_workers_share_a_job_and_the_results_equal_the_embedded_ones(
+    cluster: Cli, cli: Cli, ledger: Database, photographs: Photographs
+):
+    photographs(120)
+    start_workers(cluster, ledger, 2)
+    arguments = ("label", "photographs", "--model", MODEL, "--chunk-size", "10")
+    summary = cluster.json(*arguments, "--out", "cluster.csv")
+    assert (summary["num_images"], summary["num_errors"], summary["state"]) == (120, 0, "done")
+    assert [worker["backbone_loads"] for worker in summary["workers"]] == [{MODEL: 1}, {MODEL: 1}]
+    cli.json(*arguments, "--out", "embedded.csv")
+    assert (cli.cwd / "cluster.csv").read_bytes() == (cli.cwd / "embedded.csv").read_bytes()
+
+
+def test_kill_9_of_a_worker_leaves_every_image_exactly_one_row(
+    cluster: Cli, ledger: Database, photographs: Photographs
+):
+    photographs(400)
+    workers = start_workers(cluster, ledger, 2, **QUICK)
+    running = cluster.start("label", "photographs", "--model", MODEL, "--chunk-size", "40", "--out", "o.csv", **QUICK)
+    victim = workers[0]
+    wait_for(lambda: leased_by(ledger, victim.pid), "a chunk of the victim")
+    kill_with_children(victim)
+    said = running.communicate(timeout=120)[0]
+    assert running.returncode == 0, said
+    rows = read_csv(cluster.cwd / "o.csv")
+    assert len(rows) == len({row["image"] for row in rows}) == 400
+    assert all(row["label"] and not row["error"] for row in rows)
+
+
+def test_sigterm_gives_the_chunk_back_without_a_death(cluster: Cli, ledger: Database, photographs: Photographs):
+    photographs(400)
+    (worker,) = start_workers(cluster, ledger, 1)
+    cluster("label", "photographs", "--model", MODEL, "--no-wait")
+    wait_for(lambda: leased_by(ledger, worker.pid), "a leased chunk")
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.communicate(timeout=60)
+    with ledger.read() as session:
+        rows = session.execute(text("SELECT state, deaths FROM chunk WHERE state <> 'done'")).all()
+    assert all(tuple(row) == ("queued", 0) for row in rows)
+
+
+def test_wake_ups_that_were_lost_are_sent_again(
+    cluster: Cli, ledger: Database, photographs: Photographs, redis_url: str
+):
+    photographs(20)
+    cluster("label", "photographs", "--model", MODEL, "--chunk-size", "5", "--no-wait")
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.llen(Queue.LABEL) == 4
+        client.flushdb()
+    start_workers(cluster, ledger, 1, **QUICK)
+    wait_for(lambda: cluster.json("jobs", "show", "1")["state"] == "done", "the job's end")
+
+
+def test_redis_holds_a_bounded_number_of_wake_ups_that_carry_ids_alone(
+    cluster: Cli, photographs: Photographs, redis_url: str
+):
+    photographs(3 * MAX_WAKE_UPS)
+    cluster("label", "photographs", "--model", MODEL, "--chunk-size", "1", "--no-wait")
+    with redis.Redis.from_url(redis_url) as client:
+        messages = client.lrange(Queue.LABEL, 0, -1)
+    assert len(messages) == MAX_WAKE_UPS
+    assert json.loads(messages[0])["headers"]["kwargsrepr"].startswith("{'job': 1, 'chunk': ")
+
+
+def test_a_worker_without_the_weights_says_so_and_leaves_the_work(
+    cluster: Cli, ledger: Database, photographs: Photographs, tmp_path: Path
+):
+    photographs(2)
+    cluster.start("worker", KERAS_HOME=str(tmp_path / "no-weights"))
+    cluster("label", "photographs", "--model", MODEL, "--no-wait")
+    job = wait_for(
+        lambda: (
+            (found := cluster.json("jobs", "show", "1"))["waits_for"]
+            and "mobilenet_2_5" in found["waits_for"]
+            and found
+        ),
+        "the reason to wait",
+    )
+    assert job["state"] == "running"
+    assert job["num_errors"] == 0
+    start_workers(cluster, ledger, 2)
+    wait_for(lambda: cluster.json("jobs", "show", "1")["state"] == "done", "the job's end")
+
+
+def leased_by(ledger: Database, pid: int) -> bool:
+    sql = text("SELECT count(*) FROM chunk WHERE state = 'leased' AND worker_id LIKE :pattern AND num_processed > 0")
+    with ledger.read() as session:
+        return session.scalars(sql, {"pattern": f"%:{pid}"}).one() > 0

@@ -1,0 +1,84 @@
+"""The backbones that a process keeps in memory, so that each is loaded once and not once per chunk.
+
+Loading takes seconds, memory is finite: the least recently used go first when a budget is exceeded. How a backbone is
+loaded is not known here; the loader is handed in.
+"""
+
+import gc
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workers.ml.catalog import BackboneSpec
+from workers.ml.engines import Engine
+from workers.ml.heads import Head
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LoadedBackbone:
+    """A backbone ready to compute features, and the head that it was published with."""
+
+    spec: BackboneSpec
+    engine: Engine
+    head: Head  # ImageNet's
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory that the weights of both take."""
+        return self.engine.num_bytes + self.head.num_bytes
+
+
+class BackboneCache:
+    """Loads backbones on first use and drops the least recently used beyond a memory budget.
+
+    A backbone that alone exceeds the budget is kept while it is the latest: work that needs it could not go on otherwise.
+
+    Args:
+        load: loads the backbone of that name; called with the cache locked, so once even if two threads ask.
+        max_bytes: the budget for weights.
+    """
+
+    def __init__(self, load: Callable[[str], LoadedBackbone], *, max_bytes: int) -> None:
+        self._load = load
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, LoadedBackbone] = OrderedDict()  # least recently used first
+        self._loads: Counter[str] = Counter()
+
+    def get(self, name: str) -> LoadedBackbone:
+        """Return a backbone, loading it if it is not in memory.
+
+        Raises:
+            UnknownModelError: no backbone has that name.
+            WeightsError: its weights cannot be had.
+        """
+        with self._lock:
+            if name not in self._loaded:
+                loaded = self._load(name)
+                self._loads[name] += 1
+                self._loaded[name] = loaded
+                self._evict()
+            self._loaded.move_to_end(name)
+            return self._loaded[name]
+
+    @property
+    def loads(self) -> dict[str, int]:
+        """How often each backbone was loaded; above 1 it was dropped in between."""
+        with self._lock:
+            return dict(self._loads)
+
+    @property
+    def warm(self) -> tuple[str, ...]:
+        """Names of the backbones in memory, least recently used first."""
+        with self._lock:
+            return tuple(self._loaded)
+
+    def _evict(self) -> None:
+        num_dropped = 0
+        while len(self._loaded) > 1 and sum(value.num_bytes for value in self._loaded.values()) > self._max_bytes:
+            self._loaded.popitem(last=False)
+            num_dropped += 1
+        if num_dropped:
+            # Keras models are full of reference cycles; without this their memory stays until some later collection.
+            gc.collect()

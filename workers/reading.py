@@ -1,0 +1,155 @@
+"""Reading an item's bytes, wherever a locator says they are.
+
+Whatever goes wrong here concerns one image: it is said as an `InputError` and becomes that image's row. Knows nothing of
+image formats.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from types import TracebackType
+from typing import IO
+
+import numpy as np
+
+from core.errors import InputError
+from core.items import ArrayLocator, FileLocator, Locator, MemberLocator
+from core.types import Reason
+from workers.archives import ARCHIVE_ERRORS, NUM_HEAD_BYTES, decompressed, is_compressed
+from workers.files import opened, read_range, read_up_to, size_of
+from workers.ml.arrays import ArrayHeader, check_item, from_array, item_from_bytes, read_header
+from workers.ml.limits import ImageLimits
+from workers.urls import is_url
+from workers.windows import StreamWindow
+
+# Compressed archives that are kept open; a chunk seldom crosses more than one border.
+_NUM_WINDOWS = 2
+# Remote containers whose nature is remembered, to spare a request per image.
+_NUM_REMEMBERED = 256
+
+
+class ItemReader:
+    """Reads items for one worker; its threads may share it.
+
+    Args:
+        limits: how large an item may be.
+    """
+
+    def __init__(self, limits: ImageLimits) -> None:
+        self._limits = limits
+        self._windows: OrderedDict[str, StreamWindow] = OrderedDict()
+        # A compressed archive is read from front to back, by one thread at a time.
+        self._windows_lock = threading.Lock()
+        self._remote_header = lru_cache(_NUM_REMEMBERED)(_read_header)
+        self._is_remote_compressed = lru_cache(_NUM_REMEMBERED)(_is_compressed)
+
+    def __enter__(self) -> "ItemReader":
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Let go of what is open."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        with self._windows_lock:
+            for window in self._windows.values():
+                window.close()
+            self._windows.clear()
+
+    def read(self, locator: Locator) -> bytes | np.ndarray:
+        """Read one item.
+
+        Returns:
+            An image file's bytes, or (H, W, 3) uint8 RGB for an item of an array.
+
+        Raises:
+            InputError: the item is not there, too large, or not readable.
+        """
+        match locator:
+            case FileLocator():
+                data = self._read_file(locator.uri)
+            case MemberLocator():
+                data = self._read_member(locator)
+            case ArrayLocator():
+                return self._read_array_item(locator)
+        if not data:
+            raise InputError(Reason.EMPTY_FILE, "The file has no bytes; expected an image. Copy it again.")
+        return data
+
+    def _read_file(self, uri: str) -> bytes:
+        """Read a whole file; one that grows meanwhile is stopped at the limit too."""
+        with opened(uri) as file:
+            self._check_size(size_of(file))
+            data = read_up_to(file, self._limits.max_bytes + 1)
+        self._check_size(len(data))
+        return data
+
+    def _read_member(self, locator: MemberLocator) -> bytes:
+        if locator.offset < 0:
+            raise InputError(Reason.NOT_FOUND, f"{locator.uri} holds no file {locator.member}, or could not be read.")
+        self._check_size(locator.num_bytes)
+        is_packed = self._is_remote_compressed if is_url(locator.uri) else _is_compressed
+        if is_packed(locator.uri):
+            data = self._read_packed(locator)
+        else:
+            data = read_range(locator.uri, locator.offset, locator.num_bytes)
+        if len(data) < locator.num_bytes:
+            raise InputError(
+                Reason.TRUNCATED,
+                f"{locator.uri} ends within {locator.member}: {len(data)} of {locator.num_bytes} bytes. Copy it again.",
+            )
+        return data
+
+    def _read_packed(self, locator: MemberLocator) -> bytes:
+        with self._windows_lock:
+            window = self._windows.get(locator.uri)
+            if window is None:
+                window = self._windows[locator.uri] = StreamWindow(lambda: _unpacked(locator.uri))
+            self._windows.move_to_end(locator.uri)
+            while len(self._windows) > _NUM_WINDOWS:
+                self._windows.popitem(last=False)[1].close()
+            try:
+                return window.read(locator.offset, locator.num_bytes)
+            except ARCHIVE_ERRORS as error:
+                window.close()
+                raise InputError(
+                    Reason.CORRUPT, f"{locator.uri} is damaged before the end of {locator.member}: {error}."
+                ) from error
+
+    def _read_array_item(self, locator: ArrayLocator) -> np.ndarray:
+        header = self._remote_header(locator.uri) if is_url(locator.uri) else _read_header(locator.uri)
+        check_item(header, locator.index, self._limits)
+        data = read_range(locator.uri, header.item_offset(locator.index), header.item_num_bytes)
+        return from_array(item_from_bytes(data, header, locator.index), locator.scale)
+
+    def _check_size(self, num_bytes: int | None) -> None:
+        if num_bytes is not None and num_bytes > self._limits.max_bytes:
+            raise InputError(
+                Reason.TOO_MANY_BYTES,
+                f"The file has {num_bytes} bytes or more; at most {self._limits.max_bytes} are allowed "
+                "(LABELYARD_MAX_IMAGE_BYTES).",
+            )
+
+
+@contextmanager
+def _unpacked(uri: str) -> Iterator[IO[bytes]]:
+    with opened(uri) as file, decompressed(file) as stream:
+        yield stream
+
+
+def _is_compressed(uri: str) -> bool:
+    return is_compressed(read_range(uri, 0, NUM_HEAD_BYTES))
+
+
+def _read_header(uri: str) -> ArrayHeader:
+    with opened(uri) as file:
+        try:
+            return read_header(file)
+        except ValueError as error:
+            raise InputError(Reason.WRONG_SHAPE, f"{uri} is not an .npy array: {error}.") from error
