@@ -12,7 +12,7 @@ from core.settings import Settings
 from db.database import Database
 from db.schema import HEAD_REVISION, SchemaState, schema_state
 from workers.ml.catalog import BACKBONES
-from workers.ml.weights import is_cached, weights_folder
+from workers.ml.weights import is_cached, keras_home
 
 # Importing TensorFlow is most of it.
 DEVICES_TIMEOUT_S = 120.0
@@ -90,9 +90,9 @@ def _check_weights(settings: Settings) -> Finding:
     del settings
     cached = [spec.name for spec in BACKBONES.values() if is_cached(spec)]
     if cached:
-        return Finding("weights", Verdict.OK, f"{', '.join(cached)} in {weights_folder()}")
+        return Finding("weights", Verdict.OK, f"{', '.join(cached)} in {keras_home()}")
     mend = "They are downloaded at the first use. Without a network, put the files there or set KERAS_HOME."
-    return Finding("weights", Verdict.NOTE, f"none in {weights_folder()}", mend)
+    return Finding("weights", Verdict.NOTE, f"none in {keras_home()}", mend)
 
 
 def _check_devices(settings: Settings) -> Finding:

@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.ml.catalog import get_backbone
-from workers.ml.weights import is_cached
+from workers.ml.weights import ensure_weights
 
-from core.errors import SourceError, WeightsError
+from core.errors import SourceError
 from core.jobs import JobRequest, LabelOptions
 from core.settings import Settings
 from core.types import Priority
@@ -55,7 +53,7 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
     _require_an_image(specs)
     if settings.is_embedded:
         # Elsewhere, the weights are the workers' affair.
-        ensure_weights(model.backbone)
+        ensure_weights(get_backbone(model.backbone))
     request_hash = _hash(specs, model, request.options)
     with database.write() as session:
         unfinished = accepting.find_unfinished(session, request_hash)
@@ -75,23 +73,6 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
             ),
         )
     return Submitted(job_id, is_resumed=False)
-
-
-def ensure_weights(backbone: str) -> None:
-    """Make sure that a backbone's published weights are in the Keras cache.
-
-    A child process lets Keras download them, because this one never imports TensorFlow.
-
-    Raises:
-        WeightsError: they are not there and cannot be downloaded.
-    """
-    if is_cached(get_backbone(backbone)):
-        return
-    child = subprocess.run(  # noqa: S603 - our own module, and a name from the catalogue
-        [sys.executable, "-m", "workers.ml.fetch", backbone], capture_output=True, text=True, check=False
-    )
-    if child.returncode != 0:
-        raise WeightsError(child.stderr.strip() or f"The weights of {backbone} could not be fetched.")
 
 
 def _require_an_image(specs: Sequence[SourceSpec]) -> None:

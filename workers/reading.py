@@ -1,7 +1,7 @@
 """Reading an item's bytes, wherever a locator says they are.
 
-Whatever goes wrong here concerns one image: it is said as an `InputError` and becomes that image's row. Knows nothing of
-image formats.
+Whatever goes wrong here concerns one image: it is said as an `InputError` and becomes that image's row. Knows nothing
+of image formats.
 """
 
 import threading
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class ItemReader:
         self._remote_header = lru_cache(_NUM_REMEMBERED)(_read_header)
         self._is_remote_compressed = lru_cache(_NUM_REMEMBERED)(_is_compressed)
 
-    def __enter__(self) -> "ItemReader":
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

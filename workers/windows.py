@@ -11,6 +11,8 @@ from typing import IO
 WINDOW_NUM_BYTES = 64 * 1024**2
 _BLOCK_NUM_BYTES = 1024**2
 
+StreamOpener = Callable[[], AbstractContextManager[IO[bytes]]]
+
 
 class StreamWindow:
     """The last part of a stream. Not safe to share between threads without a lock.

@@ -13,7 +13,7 @@ def backbones(*, as_json: AsJson = False) -> None:
 
     from orchestrator.cli.printing import console, print_json, print_line
     from workers.ml.catalog import BACKBONES
-    from workers.ml.weights import is_cached, weights_folder
+    from workers.ml.weights import is_cached, keras_home
 
     if as_json:
         print_json(
@@ -41,7 +41,7 @@ def backbones(*, as_json: AsJson = False) -> None:
         state = "[green]cached[/]" if is_cached(spec) else "[dim]Keras downloads them[/]"
         table.add_row(spec.name, f"{height}x{width}", f"{spec.num_parameters:,}", f"{spec.feature_size:,}", state)
     console().print(table)
-    print_line(f"Weights are looked for in {weights_folder()} (KERAS_HOME).")
+    print_line(f"Weights are looked for in {keras_home()} (KERAS_HOME), below `models`.")
 
 
 def show(

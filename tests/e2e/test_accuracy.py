@@ -23,7 +23,7 @@ answers = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
     height, width = image.shape[:2]
-    side = round(min(height, width) * 7 / 8)
+    side = min(height, width) * 7 // 8
     top, left = (height - side) // 2, (width - side) // 2
     image = image[top:top + side, left:left + side]
     interpolation = cv2.INTER_AREA if side > 224 else cv2.INTER_LINEAR

@@ -1,7 +1,7 @@
 """`python -m workers.ml.fetch [NAME...]`: lets Keras download published weights and ImageNet's class names.
 
-A process of its own, so that callers need no TensorFlow, and so that Keras can be given a folder of its own for the time
-of the download: a file appears in the cache when it is complete and Keras has loaded it, or not at all.
+A process of its own, so that callers need no TensorFlow, and so that Keras can be given a home of its own for the time
+of the download: a file appears in the cache when it is complete and Keras has used it, or not at all.
 
 Ends with 0; with 2 where a name is unknown; with 3 where a file cannot be had, the reason on standard error.
 """
@@ -12,6 +12,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 
 from core.errors import UnknownModelError, WeightsError
@@ -23,7 +25,6 @@ from workers.ml.weights import (
     KERAS_HOME_VARIABLE,
     cache_path,
     describe_missing,
-    is_cached,
     keras_home,
     weights_path,
 )
@@ -34,36 +35,105 @@ EXIT_USAGE = 2
 
 
 def main(names: Sequence[str]) -> int:
-    """Fetch what is missing; returns the exit code."""
+    """Fetch what is missing for these backbones.
+
+    Returns:
+        The exit code.
+    """
     try:
-        specs = [get_backbone(name) for name in names]
-        fetch(specs)
+        fetch([get_backbone(name) for name in names])
     except UnknownModelError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     except WeightsError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return EXIT_MISSING
     return 0
 
 
 def fetch(specs: Sequence[BackboneSpec]) -> None:
-    """Download what is missing of some backbones' weights and of the class index. Keras must not be imported yet.
+    """Download what is missing of some backbones' weights and of the class index.
+
+    Keras must not have been imported in this process.
 
     Raises:
         WeightsError: a file cannot be had.
     """
-    steps: list[tuple[Path, Callable[[], None]]] = []
-    if not cache_path(CLASS_INDEX_FILE).is_file():
-        steps.append((cache_path(CLASS_INDEX_FILE), _read_class_index))
-    steps += [(weights_path(spec), lambda spec=spec: _build(spec)) for spec in specs if not is_cached(spec)]
-    for path, use in steps:
-        with _staging(path) as folder, _quiet_native_code():
-            try:
+    uses: dict[Path, Callable[[], None]] = {weights_path(spec): partial(_build, spec) for spec in specs}
+    uses[cache_path(CLASS_INDEX_FILE)] = _decode
+    missing = {path: use for path, use in uses.items() if not path.is_file()}
+    for path in missing:
+        with _failures_named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    if not missing:
+        return
+    socket.setdefaulttimeout(SILENCE_TIMEOUT_S)
+    with (
+        _quiet_native_code(),
+        tempfile.TemporaryDirectory(prefix=".fetching-", dir=keras_home(), ignore_cleanup_errors=True) as home,
+    ):
+        _import_keras(home)
+        for path, use in missing.items():
+            with _failures_named(path):
                 use()
-            except Exception as error:
-                # Keras says that a download failed with a plain `Exception`; anything narrower says something else.
-                if type(error) is not Exception:
-                    raise
-                raise WeightsError(describe_missing(path, error)) from error
-            (folder / path.name).replace(path)
+                (Path(home) / CACHE_FOLDER / path.name).replace(path)
+
+
+def _build(spec: BackboneSpec) -> None:
+    from workers.ml.backbones import import_name  # noqa: PLC0415 - numpy comes with it
+
+    import_name(spec.constructor)(weights="imagenet", input_shape=(*spec.size_hw, 3), **spec.kwargs)
+
+
+def _decode() -> None:
+    import numpy as np  # noqa: PLC0415 - only needed where something is missing
+    from keras.applications.imagenet_utils import decode_predictions  # noqa: PLC0415 - TensorFlow comes with it
+
+    # Keras gives its class index to nobody, but reads it to name the classes of a prediction.
+    decode_predictions(np.zeros((1, 1000), np.float32))
+
+
+def _import_keras(home: str) -> None:
+    """Import Keras so that it takes a folder for its home, without leaving that folder in the environment."""
+    before = os.environ.get(KERAS_HOME_VARIABLE)
+    os.environ[KERAS_HOME_VARIABLE] = home
+    # The weights only have to be read once; that needs no GPU, which a worker may be using.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    import keras  # noqa: F401, PLC0415 - for what importing it does
+
+    if before is None:
+        del os.environ[KERAS_HOME_VARIABLE]
+    else:
+        os.environ[KERAS_HOME_VARIABLE] = before
+
+
+@contextmanager
+def _failures_named(path: Path) -> Iterator[None]:
+    """Turn whatever keeps Keras from a file into an error that names the file."""
+    try:
+        yield
+    except (OSError, ValueError, HTTPException) as error:
+        raise WeightsError(describe_missing(path, error)) from error
+    except Exception as error:
+        # Keras reports a failed download as a plain `Exception`; anything narrower is a fault and stays one.
+        if type(error) is not Exception:
+            raise
+        raise WeightsError(describe_missing(path, error)) from error
+
+
+@contextmanager
+def _quiet_native_code() -> Iterator[None]:
+    """Keep TensorFlow's libraries, which write to the file descriptor itself, off standard error."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

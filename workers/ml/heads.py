@@ -1,7 +1,7 @@
 """Heads: what turns a feature vector into class probabilities.
 
-A head is a matrix and a bias, whether ImageNet's own last layer or one trained here, so it is computed with numpy and needs
-no Keras. It knows nothing of the backbone that made the features beyond their size.
+A head is a matrix and a bias, whether ImageNet's own last layer or one trained here, so it is computed with numpy and
+needs no Keras. It knows nothing of the backbone that made the features beyond their size.
 """
 
 from dataclasses import dataclass

@@ -32,17 +32,19 @@ class LoadedBackbone:
 class BackboneCache:
     """Loads backbones on first use and drops the least recently used beyond a memory budget.
 
-    A backbone that alone exceeds the budget is kept while it is the latest: work that needs it could not go on otherwise.
+    A backbone that alone exceeds the budget is kept while it is the latest: work that needs it could not go on else.
 
     Args:
-        load: loads the backbone of that name; called with the cache locked, so once even if two threads ask.
+        load: loads the backbone of that name; called once even if two threads ask at the same time.
         max_bytes: the budget for weights.
     """
 
     def __init__(self, load: Callable[[str], LoadedBackbone], *, max_bytes: int) -> None:
         self._load = load
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
+        # Held through a load. What only looks at the cache takes the other one and does not wait for it.
+        self._loading = threading.Lock()
+        self._state = threading.Lock()
         self._loaded: OrderedDict[str, LoadedBackbone] = OrderedDict()  # least recently used first
         self._loads: Counter[str] = Counter()
 
@@ -53,32 +55,34 @@ class BackboneCache:
             UnknownModelError: no backbone has that name.
             WeightsError: its weights cannot be had.
         """
-        with self._lock:
-            if name not in self._loaded:
-                loaded = self._load(name)
-                self._loads[name] += 1
+        with self._loading:
+            kept = self._loaded.get(name)
+            loaded = self._load(name) if kept is None else kept
+            with self._state:
                 self._loaded[name] = loaded
-                self._evict()
-            self._loaded.move_to_end(name)
-            return self._loaded[name]
+                self._loaded.move_to_end(name)
+                self._loads[name] += kept is None
+                num_dropped = self._evict()
+            if num_dropped:
+                # Keras models are full of reference cycles; without this their memory stays until a later collection.
+                gc.collect()
+        return loaded
 
     @property
     def loads(self) -> dict[str, int]:
         """How often each backbone was loaded; above 1 it was dropped in between."""
-        with self._lock:
+        with self._state:
             return dict(self._loads)
 
     @property
     def warm(self) -> tuple[str, ...]:
         """Names of the backbones in memory, least recently used first."""
-        with self._lock:
+        with self._state:
             return tuple(self._loaded)
 
-    def _evict(self) -> None:
+    def _evict(self) -> int:
         num_dropped = 0
         while len(self._loaded) > 1 and sum(value.num_bytes for value in self._loaded.values()) > self._max_bytes:
             self._loaded.popitem(last=False)
             num_dropped += 1
-        if num_dropped:
-            # Keras models are full of reference cycles; without this their memory stays until some later collection.
-            gc.collect()
+        return num_dropped

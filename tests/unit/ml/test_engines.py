@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from core.settings import EngineName
+from workers.ml.backbones import Backbone, build_classifier, split
+from workers.ml.catalog import get_backbone
+from workers.ml.engines import KerasEngine, build_engine
+
+from core.labels import ClassLabel
+
+LABELS = tuple(ClassLabel(str(index), str(index)) for index in range(1000))
+IMAGES = np.random.default_rng(0).integers(0, 256, (10, 224, 224, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    spec = get_backbone("mobilenet-0.25")
+    return split(build_classifier(spec, weights=None, seed=5), spec, LABELS)[0]
+
+
+@pytest.fixture(scope="module")
+def expected(backbone) -> np.ndarray:
+    """(10, F) what the network itself gives."""
+    return np.asarray(backbone.network(backbone.preprocess(IMAGES), training=False))
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 32])
+def test_any_number_of_images_gives_one_feature_vector_each_in_order(backbone, expected, batch_size):
+    received = KerasEngine(backbone, batch_size=batch_size).features(IMAGES)
+
+    assert received.dtype == np.float32
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-5)
+    assert np.abs(expected[0] - expected[1]).max() > 1e-4
+
+
+def test_no_images_give_no_features(backbone):
+    assert KerasEngine(backbone, batch_size=4).features(IMAGES[:0]).shape == (0, 256)
+
+
+def test_images_are_left_as_they_are(backbone):
+    images = IMAGES.copy()
+
+    KerasEngine(backbone, batch_size=4).features(images)
+    backbone.preprocess(images)
+
+    np.testing.assert_array_equal(images, IMAGES)
+
+
+@pytest.mark.parametrize("images", [IMAGES[:, :100], IMAGES[..., :1], IMAGES[0], IMAGES.astype(np.float32)])
+def test_images_of_another_shape_or_type_are_refused_with_what_was_expected(backbone, images):
+    with pytest.raises(ValueError, match=r"mobilenet-0\.25: expected \(N, 224, 224, 3\) uint8, received \("):
+        KerasEngine(backbone, batch_size=4).features(images)
+
+
+def test_one_function_is_compiled_whatever_the_number_of_images(backbone, monkeypatch):
+    engine = KerasEngine(backbone, batch_size=4)
+    shapes = []
+    predict = engine._model.predict_on_batch
+    monkeypatch.setattr(engine._model, "predict_on_batch", lambda batch: shapes.append(batch.shape) or predict(batch))
+
+    engine.warm_up()
+    for num in (1, 3, 4, 9):
+        engine.features(IMAGES[:num])
+
+    assert set(shapes) == {(4, 224, 224, 3)}
+
+
+@pytest.mark.parametrize("name", list(EngineName))
+def test_every_engine_of_the_settings_can_be_built_and_knows_its_size(backbone, name):
+    engine = build_engine(backbone, name, batch_size=3)
+
+    assert engine.batch_size == 3
+    assert engine.num_bytes == backbone.num_bytes == 4 * (475_544 - 256 * 1000 - 1000)

@@ -1,0 +1,145 @@
+"""From a file's bytes to pixels, always (H, W, 3) uint8 RGB, whatever the file holds.
+
+What cannot be decoded is said as an `InputError`, in words for the person who has to mend the file. OpenCV is imported
+with the first image, by the process that computes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from core.errors import InputError
+from core.types import Reason
+from workers.ml.formats import SUPPORTED_FORMATS, ImageFormat, sniff
+from workers.ml.headers import Header, read_header, unsupported_detail
+from workers.ml.limits import ImageLimits
+from workers.ml.opencv import import_opencv
+
+_WHITE = 255
+# How far a float may lie outside of 0..255 and still be rounding.
+_TOLERANCE = 0.5
+
+
+class Decoder:
+    """Decodes images for one worker; its threads may share it, for OpenCV lets go of Python's lock while it decodes.
+
+    Args:
+        limits: how large an image may be.
+    """
+
+    def __init__(self, limits: ImageLimits) -> None:
+        self._limits = limits
+
+    def decode(self, data: bytes | np.ndarray) -> np.ndarray:
+        """Decode one image.
+
+        The EXIF orientation is applied; transparent parts are laid on white; of several pages or frames the first is
+        taken.
+
+        Args:
+            data: a file's bytes, or (H, W, 3) uint8 RGB, which is returned as it is.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: the bytes are no image, damaged, unsupported, or too large.
+        """
+        cv2 = import_opencv(self._limits.max_pixels)
+        if isinstance(data, np.ndarray):
+            return data
+        image_format = _supported_format(data)
+        header = read_header(data, image_format)
+        self._check_size(header)
+        flags = cv2.IMREAD_UNCHANGED if header.keeps_samples else cv2.IMREAD_COLOR_RGB
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except cv2.error as error:
+            raise _undecodable(image_format, str(error)) from error
+        if image is None:
+            raise _undecodable(image_format)
+        return _to_rgb(cv2, image, header) if header.keeps_samples else image
+
+    def _check_size(self, header: Header) -> None:
+        height, width = header.size_hw
+        if height * width > self._limits.max_pixels:
+            raise InputError(
+                Reason.TOO_MANY_PIXELS,
+                f"The image has {width} x {height} pixels; at most {self._limits.max_pixels} are allowed "
+                "(LABELYARD_MAX_IMAGE_PIXELS).",
+            )
+
+
+def _supported_format(data: bytes) -> ImageFormat:
+    if not data:
+        raise InputError(Reason.EMPTY_FILE, "The file has no bytes; expected an image. Copy it again.")
+    image_format = sniff(data)
+    if image_format is None:
+        expected = ", ".join(SUPPORTED_FORMATS)
+        raise InputError(
+            Reason.NOT_AN_IMAGE, f"The file starts with {data[:8]!r}, as no image does; expected one of {expected}."
+        )
+    if not image_format.is_supported:
+        raise InputError(Reason.UNSUPPORTED_FORMAT, unsupported_detail(image_format))
+    return image_format
+
+
+def _undecodable(image_format: ImageFormat, problem: str = "") -> InputError:
+    if "CV_IO_MAX_IMAGE" in problem:
+        return InputError(
+            Reason.TOO_MANY_PIXELS,
+            f"The {image_format} unpacks to more pixels than are allowed and than its header says.",
+        )
+    return InputError(
+        Reason.CORRUPT, f"The {image_format} is damaged and cannot be decoded; save it again from its origin."
+    )
+
+
+def _to_rgb(cv2: Any, image: np.ndarray, header: Header) -> np.ndarray:  # noqa: ANN401  a module
+    """Turn samples as they are stored, (H, W) or (H, W, 3 or 4) BGR of any depth, into 8-bit RGB."""
+    if header.transparent_grey is not None:
+        image = np.where(image == header.transparent_grey, np.iinfo(image.dtype).max, image)
+    samples = _to_8_bits(image)
+    match samples.shape:
+        case (_, _):
+            image_rgb = cv2.cvtColor(samples, cv2.COLOR_GRAY2RGB)
+        case (_, _, 4):
+            image_rgb = _on_white(cv2.cvtColor(samples, cv2.COLOR_BGRA2RGBA))
+        case _:
+            image_rgb = cv2.cvtColor(samples, cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(_upright(image_rgb, header.orientation))
+
+
+def _to_8_bits(image: np.ndarray) -> np.ndarray:
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype == np.uint16:
+        return (image >> 8).astype(np.uint8)
+    if image.dtype.kind != "f":
+        raise InputError(
+            Reason.UNSUPPORTED_FORMAT,
+            f"The image has {image.dtype} samples; expected 8 or 16 bits without sign, or floats.",
+        )
+    darkest, brightest = float(image.min()), float(image.max())
+    # A comparison with NaN is false, so that NaN is refused too.
+    if not (darkest >= -_TOLERANCE and brightest <= _WHITE + _TOLERANCE):
+        raise InputError(
+            Reason.UNSUPPORTED_FORMAT,
+            f"The image has float samples from {darkest:g} to {brightest:g}; expected 0 to 1, or 0 to 255.",
+        )
+    scale = _WHITE if brightest <= 1.0 else 1
+    return (image * scale).round().clip(0, _WHITE).astype(np.uint8)
+
+
+def _on_white(image_rgba: np.ndarray) -> np.ndarray:
+    alpha = image_rgba[..., 3:].astype(np.uint16)
+    over = image_rgba[..., :3] * alpha + _WHITE * (_WHITE - alpha)
+    blended: np.ndarray = ((over + _WHITE // 2) // _WHITE).astype(np.uint8)
+    return blended
+
+
+def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo how the camera was held. Source: EXIF 2.32, tag 274."""
+    flipped = image[:, ::-1] if orientation in (2, 3, 7, 8) else image
+    flipped = flipped[::-1] if orientation in (3, 4, 6, 7) else flipped
+    return flipped.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else flipped
