@@ -220,4 +220,5 @@ class WorkerTable(Base):
     started_at: Mapped[float] = mapped_column(Float(53))
     seen_at: Mapped[float] = mapped_column(Float(53))
     backbone_loads: Mapped[dict[str, int]] = mapped_column(JSON)  # how often it loaded each backbone in its life
-    problem: Mapped[str | None] = mapped_column(Text)  # why it cannot do some of the work, for people
+    stopped_at: Mapped[float | None] = mapped_column(Float(53))  # when it ended on purpose
+    problems: Mapped[dict[str, str]] = mapped_column(JSON)  # why it cannot load a backbone, by the backbone's name

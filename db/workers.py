@@ -1,13 +1,17 @@
 """The workers store: who works, what each has loaded, and what keeps it from working."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.clock import now_s
+from db.ledger.leasing import release_worker
 from db.tables import WorkerTable
+
+# Supervisors touch the rows of their workers at every sweep, several times in this long.
+LIVE_WITHIN_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,19 @@ class WorkerIdentity:
 
 
 def report(
-    session: Session, identity: WorkerIdentity, *, backbone_loads: Mapping[str, int], problem: str | None
+    session: Session, identity: WorkerIdentity, *, backbone_loads: Mapping[str, int], problems: Mapping[str, str]
 ) -> None:
-    """Write a worker's own row."""
+    """Write a worker's own row.
+
+    Args:
+        session: a writing transaction.
+        identity: which worker.
+        backbone_loads: how often it loaded each backbone.
+        problems: why it cannot load others, by their names.
+    """
     now = session.scalars(select(now_s())).one()
     row = session.get(WorkerTable, identity.id)
+    # The supervised process keeps its name when its child is replaced; the new child begins a life of its own.
     started_at = row.started_at if row is not None and row.pid == identity.pid else now
     session.merge(
         WorkerTable(
@@ -33,7 +45,40 @@ def report(
             pid=identity.pid,
             started_at=started_at,
             seen_at=now,
+            stopped_at=None,
             backbone_loads=dict(backbone_loads),
-            problem=problem,
+            problems=dict(problems),
         )
     )
+
+
+def touch(session: Session, worker_ids: Sequence[str]) -> None:
+    """Say that workers are still there; done by whoever supervises them."""
+    session.execute(update(WorkerTable).where(WorkerTable.id.in_(worker_ids)).values(seen_at=now_s()))
+
+
+def stop(session: Session, worker_id: str) -> int:
+    """Take leave: give back every chunk of a worker that ends on purpose, and say that it is gone.
+
+    Returns:
+        How many chunks it had.
+    """
+    session.execute(update(WorkerTable).where(WorkerTable.id == worker_id).values(stopped_at=now_s()))
+    return release_worker(session, worker_id)
+
+
+def live_workers(session: Session) -> Sequence[WorkerTable]:
+    """The workers that have been seen lately and have not taken leave."""
+    is_live = (WorkerTable.stopped_at.is_(None), WorkerTable.seen_at > now_s() - LIVE_WITHIN_S)
+    return session.scalars(select(WorkerTable).where(*is_live).order_by(WorkerTable.started_at)).all()
+
+
+def reason_to_wait(session: Session, backbones: Collection[str]) -> str | None:
+    """Why no worker takes work that needs all of these backbones; None if one does."""
+    workers = live_workers(session)
+    if not workers:
+        return "No worker is running. `labelyard worker` starts one."
+    problems = [
+        next((worker.problems[name] for name in backbones if name in worker.problems), None) for worker in workers
+    ]
+    return problems[0] if all(problems) else None

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workers.ml.catalog import get_backbone
-from workers.ml.weights import ensure_weights
-
 from core.errors import SourceError
 from core.jobs import JobRequest, LabelOptions
 from core.settings import Settings
@@ -18,6 +15,8 @@ from db.database import Database
 from db.ledger import accepting, control
 from orchestrator.naming import ModelName, parse_model
 from orchestrator.sources import SourceSpec, open_source, resolve_sources
+from workers.ml.catalog import get_backbone
+from workers.ml.weights import ensure_weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from core.types import JobState, Priority
 from db.clock import now_s
 from db.ledger import control, progress
 from db.results import count_labels
+from db.workers import reason_to_wait
 
 NUM_TOP_LABELS = 10
 
@@ -21,7 +22,7 @@ class WorkerSummary:
 
     id: str
     backbone_loads: dict[str, int]  # how often it loaded each backbone in its life
-    problem: str | None
+    problems: dict[str, str]  # why it cannot load a backbone, by the backbone's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,13 @@ class JobSummary:
         return asdict(self)
 
 
-def summarise(session: Session, job_id: int) -> JobSummary:
+def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> JobSummary:
     """Look at a job.
+
+    Args:
+        session: any transaction.
+        job_id: the job.
+        with_counts: whether to count labels and errors, which reads all results of the job.
 
     Raises:
         UnknownJobError: there is no such job.
@@ -69,7 +75,7 @@ def summarise(session: Session, job_id: int) -> JobSummary:
     ended_at = job.finished_at or session.scalars(select(now_s())).one()
     seconds = max(ended_at - job.created_at, 0.0)
     workers = [
-        WorkerSummary(worker.id, worker.backbone_loads, worker.problem)
+        WorkerSummary(worker.id, worker.backbone_loads, worker.problems)
         for worker in progress.workers_of(session, job_id)
     ]
     return JobSummary(
@@ -86,8 +92,8 @@ def summarise(session: Session, job_id: int) -> JobSummary:
         seconds=round(seconds, 3),
         images_per_s=round(so_far.num_finished / seconds, 2) if seconds > 0 else 0.0,
         num_chunks={str(state): number for state, number in progress.count_chunks(session, job_id).items()},
-        labels=dict(count_labels(session, job_id, models[0].id, limit=NUM_TOP_LABELS)) if models else {},
-        errors=progress.count_reasons(session, job_id),
+        labels=dict(count_labels(session, job_id, models[0].id, limit=NUM_TOP_LABELS)) if with_counts else {},
+        errors=progress.count_reasons(session, job_id) if with_counts else {},
         workers=workers,
         waits_for=_reason_to_wait(job.state, so_far, session, job_id),
         error=job.error,
@@ -99,9 +105,4 @@ def _reason_to_wait(state: JobState, so_far: Progress, session: Session, job_id:
         return f"The job is paused. `labelyard jobs resume {job_id}` goes on with it."
     if state.is_final or so_far.num_in_progress:
         return None
-    problems = progress.problems_of_live_workers(session)
-    if problems:
-        return problems[0]
-    if progress.num_live_workers(session) == 0:
-        return "No worker is running. `labelyard worker` starts one."
-    return None
+    return reason_to_wait(session, [model.backbone for model in progress.models_of(session, job_id)])

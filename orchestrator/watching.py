@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from core.errors import LabelyardError, SetupError
+from core.errors import LabelyardError, SetupError, WeightsError
 from core.jobs import Progress
 from core.settings import Settings
 from core.types import JobState
 from db.database import Database
 from db.ledger import control
 from db.ledger.closing import close_finished_jobs
-from db.ledger.progress import progress
+from db.ledger.progress import models_of, progress
+from db.workers import live_workers, reason_to_wait
 from orchestrator.planning import plan
 from workers.supervising import LocalWorkers
 from workers.sweeper import Sweeper
@@ -72,7 +73,17 @@ def run_to_end(
                 on_progress(progress(session, job_id))
             if state.is_final or state is JobState.PAUSED:
                 return
+            _require_able_workers(database, job_id)
             time.sleep(POLL_INTERVAL_S)
+
+
+def _require_able_workers(database: Database, job_id: int) -> None:
+    """Do not wait for workers that have all said that they cannot do it."""
+    with database.read() as session:
+        backbones = [model.backbone for model in models_of(session, job_id)]
+        problem = reason_to_wait(session, backbones) if live_workers(session) else None
+    if problem is not None:
+        raise WeightsError(f"Every worker declines job {job_id}, which waits in the ledger: {problem}")
 
 
 class Planner:

@@ -138,7 +138,7 @@ def _predictions(probabilities: np.ndarray, k: int) -> Sequence[Prediction]:
 def _decline(runtime: Runtime, work: ChunkWork, error: WeightsError) -> None:
     """Give the chunk back and ask for no more of its kind; another worker may have the weights."""
     logger.error("backbone_unavailable", problem=str(error))
-    runtime.decline(model.backbone for model in work.models)
+    runtime.problems.update({model.backbone: str(error) for model in work.models})
     with runtime.database.write() as session:
         leasing.release(session, work.claim)
-    runtime.report(problem=str(error))
+    runtime.report()

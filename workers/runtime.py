@@ -55,7 +55,7 @@ class Runtime:
     images: ImageLoader
     backbones: BackboneCache
     only_job: int | None = None
-    unavailable: set[str] = field(default_factory=set)  # backbones that could not be loaded here
+    problems: dict[str, str] = field(default_factory=dict)  # why a backbone cannot be loaded here, by its name
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
 
     @property
@@ -64,7 +64,7 @@ class Runtime:
         return WorkerProfile(
             worker_id=self.identity.id,
             warm=frozenset(self.backbones.warm),
-            unavailable=frozenset(self.unavailable),
+            unavailable=frozenset(self.problems),
             only_job=self.only_job,
         )
 
@@ -73,14 +73,10 @@ class Runtime:
         """How many backbones were loaded so far, reloads included."""
         return sum(self.backbones.loads.values())
 
-    def decline(self, backbones: Iterable[str]) -> None:
-        """Ask for no more work that needs these backbones."""
-        self.unavailable.update(backbones)
-
-    def report(self, problem: str | None = None) -> None:
+    def report(self) -> None:
         """Write this worker's row."""
         with self.database.write() as session:
-            worker_store.report(session, self.identity, backbone_loads=self.backbones.loads, problem=problem)
+            worker_store.report(session, self.identity, backbone_loads=self.backbones.loads, problems=self.problems)
 
     def close(self) -> None:
         """Let go of files and connections."""

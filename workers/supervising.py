@@ -14,8 +14,9 @@ import structlog
 from core.errors import SetupError
 from core.exits import ExitCode
 from core.settings import Settings
+from db import workers as worker_store
 from db.database import Database
-from db.ledger import leasing, sweeping
+from db.ledger import sweeping
 from workers.naming import default_worker_id
 
 logger = structlog.get_logger(__name__)
@@ -81,6 +82,7 @@ class LocalWorkers:
             self._swept_at_s = time.monotonic()
             with self._database.write() as session:
                 sweeping.sweep(session)
+                worker_store.touch(session, [child.worker_id for child in self._children])
 
     def stop(self) -> None:
         """End every child and give back what it held."""
@@ -96,7 +98,7 @@ class LocalWorkers:
         if self._children:
             with self._database.write() as session:
                 for child in self._children:
-                    leasing.release_worker(session, child.worker_id)
+                    worker_store.stop(session, child.worker_id)
         self._children.clear()
 
     def _replace(self, child: _Child) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from core.errors import SetupError
 from core.jobs import SweepReport
+from db import workers as worker_store
 from db.database import Database
 from db.ledger.sweeping import sweep
 from workers.waking import Waker
@@ -23,12 +24,14 @@ class Sweeper:
         database: the ledger.
         waker: who wakes workers for what was taken back.
         interval_s: seconds between two sweeps.
+        worker_id: the worker that this process supervises, if it does; each sweep says that it is still there.
     """
 
-    def __init__(self, database: Database, waker: Waker, *, interval_s: float) -> None:
+    def __init__(self, database: Database, waker: Waker, *, interval_s: float, worker_id: str | None = None) -> None:
         self._database = database
         self._waker = waker
         self._interval_s = interval_s
+        self._worker_ids = [] if worker_id is None else [worker_id]
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -45,6 +48,7 @@ class Sweeper:
         """Expire, close, wake."""
         with self._database.write() as session:
             report = sweep(session)
+            worker_store.touch(session, self._worker_ids)
         self._waker.top_up()
         if report.num_requeued or report.num_bisected or report.num_given_up:
             logger.warning(

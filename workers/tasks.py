@@ -15,8 +15,8 @@ from core.errors import BrokerError
 from core.logs import configure_logging
 from core.queues import LABEL_CHUNK_TASK
 from core.settings import Settings
+from db import workers as worker_store
 from db.database import Database
-from db.ledger import leasing
 from db.workers import WorkerIdentity
 from workers.building import build_runtime
 from workers.labelling import work_once
@@ -69,14 +69,15 @@ def _start_child(**_: object) -> None:
 def _start_sweeper(**_: object) -> None:
     settings = Settings()
     database = Database(settings.database_url_text)
-    Sweeper(database, BrokerWaker(current_app, database), interval_s=settings.sweep_interval_s).start()
+    waker = BrokerWaker(current_app, database)
+    Sweeper(database, waker, interval_s=settings.sweep_interval_s, worker_id=os.environ[WORKER_ID_VARIABLE]).start()
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _give_back(**_: object) -> None:
     database = Database(Settings().database_url_text)
     with database.write() as session:
-        num_chunks = leasing.release_worker(session, os.environ[WORKER_ID_VARIABLE])
+        num_chunks = worker_store.stop(session, os.environ[WORKER_ID_VARIABLE])
     database.close()
     logger.info("worker_stopped", num_chunks=num_chunks)
 

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from core.jobs import Progress
 from core.types import ChunkState
-from db.clock import now_s
 from db.ledger.control import get_job
 from db.tables import ChunkTable, JobModelTable, JobTable, ModelTable, ResultTable, WorkerTable, chunk_is
-
-# A worker writes its row at least three times as often.
-LIVE_WITHIN_S = 90.0
 
 
 def progress(session: Session, job_id: int) -> Progress:
@@ -73,18 +69,3 @@ def count_reasons(session: Session, job_id: int) -> dict[str, int]:
         .order_by(number.desc(), ResultTable.reason)
     )
     return {str(reason): count for reason, count in rows}
-
-
-def num_live_workers(session: Session) -> int:
-    """How many workers have been seen lately."""
-    return session.scalars(select(func.count()).select_from(WorkerTable).where(_is_live())).one()
-
-
-def problems_of_live_workers(session: Session) -> Sequence[str]:
-    """What live workers say keeps them from some of their work."""
-    query = select(WorkerTable.problem).where(_is_live(), WorkerTable.problem.is_not(None)).distinct()
-    return [problem for problem in session.scalars(query) if problem is not None]
-
-
-def _is_live() -> ColumnElement[bool]:
-    return WorkerTable.seen_at > now_s() - LIVE_WITHIN_S

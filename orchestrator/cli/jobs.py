@@ -30,7 +30,7 @@ def list_jobs(
     from orchestrator.summary import summarise
 
     with open_context() as opened, opened.database.read() as session:
-        summaries = [summarise(session, job.id) for job in newest_jobs(session, limit=limit)]
+        summaries = [summarise(session, job.id, with_counts=False) for job in newest_jobs(session, limit=limit)]
     if as_json:
         print_json([summary.to_json() for summary in summaries])
     else:

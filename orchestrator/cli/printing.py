@@ -40,6 +40,11 @@ def print_line(text: str) -> None:
     console().print(printable(text), soft_wrap=True)
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 image", "2,000 images"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> Text:
     """Text that any terminal can show: foreign bytes become a mark, and nothing in it is markup or control."""
     decoded = os.fsencode(text).decode(errors="replace") if _is_encodable(text) else ascii(text)

@@ -15,7 +15,7 @@ from rich.progress import Progress as RichProgress
 
 from core.jobs import Progress
 from db.database import Database
-from orchestrator.cli.printing import print_counts, print_json, print_line
+from orchestrator.cli.printing import count, print_counts, print_json, print_line
 from orchestrator.cli.single import print_single_image
 from orchestrator.summary import JobSummary
 
@@ -117,7 +117,7 @@ class PlainReporter:
             left = self._speed.time_left(progress.num_planned - num_seen, is_planned=progress.is_planned)
             self._say(
                 f"{num_seen:,} of {progress.num_planned:,} images, {self._speed.images_per_s:.1f} images/s, "
-                f"{progress.num_errors:,} errors, {left} left"
+                f"{count(progress.num_errors, 'error')}, {left} left"
             )
 
     def stopped(self, summary: JobSummary) -> None:
@@ -170,7 +170,7 @@ class TerminalReporter(PlainReporter):
             completed=num_seen,
             total=progress.num_planned if progress.is_planned else None,
             speed=f"{self._speed.images_per_s:.1f} images/s" if num_seen else "",
-            errors=f"[red]{progress.num_errors:,} errors[/]" if progress.num_errors else "",
+            errors=f"[red]{count(progress.num_errors, 'error')}[/]" if progress.num_errors else "",
             left=f"{left} left" if num_seen else "",
         )
 
@@ -204,13 +204,13 @@ def _print_summary(database: Database, summary: JobSummary, out: Path | None, fi
         print_single_image(database, summary.job_id)
     else:
         print_line(
-            f"Job {summary.job_id} {summary.state}: {summary.num_images:,} images, "
-            f"{summary.num_predictions:,} labelled, {summary.num_errors:,} errors, "
+            f"Job {summary.job_id} {summary.state}: {count(summary.num_images, 'image')}, "
+            f"{summary.num_predictions:,} labelled, {count(summary.num_errors, 'error')}, "
             f"{summary.seconds:.1f} s, {summary.images_per_s:.1f} images/s"
         )
         print_counts(summary)
     if summary.num_skipped:
-        print_line(f"{summary.num_skipped:,} other files were passed over.")
+        print_line(f"{count(summary.num_skipped, 'other file')} passed over.")
     if summary.error:
         print_line(f"Failed: {summary.error}")
     for path in (out, figure):
@@ -227,7 +227,7 @@ def _resumed(summary: JobSummary) -> str:
 def _accepted(summary: JobSummary) -> str:
     wait = summary.waits_for or "Workers are on it."
     return (
-        f"Job {summary.job_id} accepted: {summary.num_images:,} images. {wait} "
+        f"Job {summary.job_id} accepted: {count(summary.num_images, 'image')}. {wait} "
         f"`labelyard jobs show {summary.job_id}` tells how far it is."
     )
 

@@ -48,7 +48,7 @@ def run(context: Context, request: LabelRequest, outputs: Outputs) -> JobSummary
     reporter = make_reporter(as_json=outputs.as_json)
     if submitted.is_resumed:
         with context.database.read() as session:
-            reporter.resumed(summarise(session, submitted.job_id))
+            reporter.resumed(summarise(session, submitted.job_id, with_counts=False))
     return finish(context, submitted.job_id, outputs, waker=waker, reporter=reporter)
 
 

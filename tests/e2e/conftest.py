@@ -27,23 +27,31 @@ def keras_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A process of its own: whether pytest's has TensorFlow in memory must not depend on the order of tests.
     script = (
         "import keras, sys; keras.utils.set_random_seed(0);"
-        "keras.applications.MobileNet(alpha=0.25, weights=None).save_weights(sys.argv[1])"
+        "model = keras.applications.MobileNet(alpha=0.25, weights=None);"
+        # The published files are of Keras 2's format, which the public API no longer writes.
+        "from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group as save; import h5py;"
+        "save(h5py.File(sys.argv[1], 'w'), model)"
     )
-    made = models / "random.weights.h5"
-    subprocess.run([sys.executable, "-c", script, str(made)], check=True, capture_output=True)
-    made.rename(models / "mobilenet_2_5_224_tf.h5")
+    weights = models / "mobilenet_2_5_224_tf.h5"
+    subprocess.run([sys.executable, "-c", script, str(weights)], check=True, capture_output=True)
     return home
 
 
+@pytest.fixture(scope="session")
+def make_environment(keras_home: Path) -> Callable[[Path], dict[str, str]]:
+    """Makes the environment of a program that has its own state and nobody else's settings."""
+
+    def make(folder: Path) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LABELYARD_")}
+        return inherited | {"LABELYARD_HOME": str(folder / "state"), "KERAS_HOME": str(keras_home)}
+
+    return make
+
+
 @pytest.fixture
-def environment(tmp_path: Path, keras_home: Path) -> dict[str, str]:
-    """The environment of a program that has its own state and nobody else's settings."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LABELYARD_")}
-    return inherited | {
-        "LABELYARD_HOME": str(tmp_path / "state"),
-        "KERAS_HOME": str(keras_home),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+def environment(make_environment: Callable[[Path], dict[str, str]], tmp_path: Path) -> dict[str, str]:
+    """The environment for one test."""
+    return make_environment(tmp_path)
 
 
 @pytest.fixture
@@ -63,18 +71,23 @@ def cluster(environment: dict[str, str], tmp_path: Path, redis_url: str, postgre
     cli.close()
 
 
-@pytest.fixture
-def photographs(tmp_path: Path) -> Callable[..., Path]:
-    """Makes folders of small pictures, each different."""
+@pytest.fixture(scope="session")
+def make_photographs() -> Callable[[Path, int], Path]:
+    """Makes a folder of small pictures, each different."""
 
-    def make(num_images: int, name: str = "photographs", *, size: int = 96) -> Path:
-        folder = tmp_path / name
+    def make(folder: Path, num_images: int) -> Path:
         folder.mkdir()
         random = np.random.default_rng(0)
         for number in range(num_images):
-            picture = random.integers(0, 256, (size // 8, size // 8, 3), np.uint8)
-            picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+            picture = random.integers(0, 256, (12, 12, 3), np.uint8)
+            picture = cv2.resize(picture, (96, 96), interpolation=cv2.INTER_CUBIC)
             cv2.imwrite(str(folder / f"{number:05d}.jpg"), picture)
         return folder
 
     return make
+
+
+@pytest.fixture
+def photographs(make_photographs: Callable[[Path, int], Path], tmp_path: Path) -> Callable[..., Path]:
+    """Makes such a folder in the folder that the program runs in."""
+    return lambda num_images, name="photographs": make_photographs(tmp_path / name, num_images)

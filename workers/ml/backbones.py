@@ -92,13 +92,11 @@ def split(classifier: "keras.Model", spec: BackboneSpec, labels: Sequence[ClassL
     # left unnamed, so their names depend on what else was built in this process.
     layer = classifier.get_layer(spec.classifier_layer)
     features = keras.layers.Flatten(name="features", dtype="float32")(layer.input)
-    network = keras.Model(classifier.inputs, features, name=f"{classifier.name}_features")
-    head = Head(
-        # A convolution of 1x1 on one pixel is the same matrix with two axes of length 1 in front.
-        weights=_to_numpy(layer.kernel).reshape(spec.feature_size, -1),
-        bias=_to_numpy(layer.bias),
-        labels=tuple(labels),
-    )
+    network = keras.Model(classifier.input, features, name=f"{classifier.name}_features")
+    # Copies: on a CPU they may be views of memory that goes with the network.
+    kernel, bias = (np.array(weight, dtype=np.float32) for weight in layer.get_weights())
+    # A convolution of 1x1 on one pixel is the same matrix with two axes of length 1 in front.
+    head = Head(kernel.reshape(spec.feature_size, -1), bias, tuple(labels))
     return Backbone(spec, network), head
 
 
@@ -147,10 +145,3 @@ def _correct_variance(classifier: "keras.Model") -> None:
     mean, variance, *count = layer.get_weights()
     layer.set_weights([mean, variance * np.array(IMAGENET_DEVIATION_RGB, variance.dtype), *count])
     layer.finalize_state()
-
-
-def _to_numpy(weight: "keras.Variable") -> np.ndarray:
-    import keras  # noqa: PLC0415 - TensorFlow comes with it
-
-    # A copy: on a CPU the array may be a view of memory that is freed with the network.
-    return np.array(keras.ops.convert_to_numpy(weight), dtype=np.float32)

@@ -104,7 +104,7 @@ def _to_rgb(cv2: Any, image: np.ndarray, header: Header) -> np.ndarray:  # noqa:
         case (_, _):
             image_rgb = cv2.cvtColor(samples, cv2.COLOR_GRAY2RGB)
         case (_, _, 4):
-            image_rgb = _on_white(cv2.cvtColor(samples, cv2.COLOR_BGRA2RGBA))
+            image_rgb = _on_white(cv2.cvtColor(samples, cv2.COLOR_BGRA2RGBA), is_premultiplied=header.is_premultiplied)
         case _:
             image_rgb = cv2.cvtColor(samples, cv2.COLOR_BGR2RGB)
     return np.ascontiguousarray(_upright(image_rgb, header.orientation))
@@ -131,11 +131,13 @@ def _to_8_bits(image: np.ndarray) -> np.ndarray:
     return (image * scale).round().clip(0, _WHITE).astype(np.uint8)
 
 
-def _on_white(image_rgba: np.ndarray) -> np.ndarray:
+def _on_white(image_rgba: np.ndarray, *, is_premultiplied: bool) -> np.ndarray:
     alpha = image_rgba[..., 3:].astype(np.uint16)
-    over = image_rgba[..., :3] * alpha + _WHITE * (_WHITE - alpha)
-    blended: np.ndarray = ((over + _WHITE // 2) // _WHITE).astype(np.uint8)
-    return blended
+    over = image_rgba[..., :3] * (np.uint16(_WHITE) if is_premultiplied else alpha)
+    blended = (over + _WHITE * (_WHITE - alpha) + _WHITE // 2) // _WHITE
+    # Colours that claim to be brighter than their alpha allows would wrap around.
+    whitened: np.ndarray = blended.clip(0, _WHITE).astype(np.uint8)
+    return whitened
 
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -4,6 +4,7 @@ A file of a few bytes may unpack to gigabytes, and one that was cut off may deco
 are told from the file's structure, without OpenCV.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import error as StructError  # noqa: N812  struct names its one exception like a variable
@@ -18,6 +19,7 @@ from workers.ml.tiff import Tag, is_camera_raw, num_bytes_needed, read_directory
 _MAX_NUM_PARTS = 2_000_000
 
 # Second bytes of JPEG's markers. Source: ITU-T T.81, table B.1.
+_JPEG_MARKER = re.compile(rb"\xff+([^\xff])", re.DOTALL)
 _JPEG_SCAN = 0xDA
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the three are tables among the frame headers
 _JPEG_WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
@@ -34,6 +36,8 @@ _BMP_OLDEST_HEADER_SIZE = 12
 _BMP_RUN_LENGTHS = (1, 2)  # compressions
 
 _TIFF_PALETTE = 3  # grey, inverted grey, RGB and palette are 0 to 3; CMYK, YCbCr and Lab are above
+_TIFF_EXTRA_UNKNOWN, _TIFF_EXTRA_PREMULTIPLIED = 0, 1  # what a fourth channel is
+_BYTE, _NUM_COLOURS = 8, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Header:
     size_hw: tuple[int, int]  # as stored, before any rotation
     keeps_samples: bool = False  # transparency, 16 bits or floats: decode what is stored, not a plain picture of it
     orientation: int = 1  # EXIF's, where the decoder does not apply it by itself
+    is_premultiplied: bool = False  # colours come multiplied with their alpha
     transparent_grey: int | None = None  # the grey that means transparent, in a grey image without an alpha channel
 
 
@@ -74,12 +79,10 @@ def _read_jpeg(data: bytes) -> Header:
     size_hw = (0, 0)
     position = 2
     for _ in range(_MAX_NUM_PARTS):
-        position = data.find(b"\xff", position)
-        if position < 0:
+        found = _JPEG_MARKER.search(data, position)
+        if found is None:
             raise IndexError
-        while (marker := data[position]) == 0xFF:  # noqa: PLR2004  any number of these may lead in a marker
-            position += 1
-        position += 1
+        marker, position = found[1][0], found.end()
         if marker == _JPEG_SCAN:
             if data.rfind(_JPEG_END, position) < 0:
                 raise IndexError
@@ -197,10 +200,16 @@ def _read_tiff(data: bytes) -> Header:
     if is_camera_raw(directory):
         raise InputError(Reason.UNSUPPORTED_FORMAT, unsupported_detail(ImageFormat.CAMERA_RAW))
     _require(data, num_bytes_needed(directory))
-    # What is above is turned into RGB on the way.
-    is_plain = directory.get(Tag.PHOTOMETRIC, (0,))[0] <= _TIFF_PALETTE
-    size_hw = directory.get(Tag.IMAGE_LENGTH, (0,))[0], directory.get(Tag.IMAGE_WIDTH, (0,))[0]
-    return Header(size_hw, keeps_samples=is_plain)
+    num_bits = directory.get(Tag.BITS_PER_SAMPLE, (1,))
+    extra = directory.get(Tag.EXTRA_SAMPLES, (_TIFF_EXTRA_UNKNOWN,) if len(num_bits) > _NUM_COLOURS else ())[:1]
+    # Other colours, and a fourth channel that may be anything, are left to the decoder to turn into RGB.
+    is_plain = directory.get(Tag.PHOTOMETRIC, (0,))[0] <= _TIFF_PALETTE and extra != (_TIFF_EXTRA_UNKNOWN,)
+    return Header(
+        (directory.get(Tag.IMAGE_LENGTH, (0,))[0], directory.get(Tag.IMAGE_WIDTH, (0,))[0]),
+        keeps_samples=is_plain,
+        # libtiff multiplies colours of 8 bits by itself, and OpenCV hands out deeper ones as they are stored.
+        is_premultiplied=num_bits[0] == _BYTE or extra == (_TIFF_EXTRA_PREMULTIPLIED,),
+    )
 
 
 _READERS: dict[ImageFormat, Callable[[bytes], Header]] = {

@@ -9,9 +9,11 @@ from struct import unpack_from
 
 ORIENTATIONS = range(1, 9)
 _EXIF_PREFIX = b"Exif\0\0"
-# Letters of `struct` for TIFF's types of whole numbers; other types are passed over.
-_INTEGER_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
+# Letters of `struct` for TIFF's types of whole numbers, and of bytes without a meaning; other types are passed over.
+_INTEGER_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
 _BIG = 43
+# No real file has so many tags; one that claims more is not worth the time.
+_MAX_NUM_ENTRIES = 65_535
 
 
 class Tag(IntEnum):
@@ -20,6 +22,7 @@ class Tag(IntEnum):
     NEW_SUBFILE_TYPE = 254
     IMAGE_WIDTH = 256
     IMAGE_LENGTH = 257
+    BITS_PER_SAMPLE = 258
     PHOTOMETRIC = 262
     STRIP_OFFSETS = 273
     ORIENTATION = 274
@@ -27,6 +30,8 @@ class Tag(IntEnum):
     TILE_OFFSETS = 324
     TILE_BYTE_COUNTS = 325
     SUB_IFDS = 330
+    EXTRA_SAMPLES = 338
+    JPEG_TABLES = 347
     DNG_VERSION = 50706
 
 
@@ -48,7 +53,7 @@ def read_directory(data: bytes) -> Directory:
     (num_entries,) = unpack_from(order + count, data, position)
     first = position + (8 if version == _BIG else 2)
     directory: Directory = {}
-    for entry in range(first, first + num_entries * entry_size, entry_size):
+    for entry in range(first, first + min(num_entries, _MAX_NUM_ENTRIES) * entry_size, entry_size):
         tag, kind, num_values = unpack_from(f"{order}HH{place}", data, entry)
         if tag not in _KNOWN or kind not in _INTEGER_TYPES:
             continue

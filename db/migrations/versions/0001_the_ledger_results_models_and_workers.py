@@ -74,7 +74,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Float(precision=53), nullable=False),
         sa.Column("seen_at", sa.Float(precision=53), nullable=False),
         sa.Column("backbone_loads", sa.JSON(), nullable=False),
-        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("stopped_at", sa.Float(precision=53), nullable=True),
+        sa.Column("problems", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
     )
     op.create_table(

@@ -26,6 +26,7 @@ class Network:
     backbone: Backbone
     head: Head
     images: np.ndarray  # (2, H, W, 3) uint8
+    features: np.ndarray  # (2, F) float32, what the backbone makes of them
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,11 +66,12 @@ def build_network(spec: BackboneSpec) -> Network:
     backbone, _ = split(classifier, spec, LABELS)
     features = keras.ops.convert_to_numpy(backbone.network(backbone.preprocess(images), training=False))
     # Fresh weights make every class equally likely, and any head would seem right. Spread the classes out.
-    kernel = keras.ops.convert_to_numpy(layer.kernel)
+    kernel, _ = layer.get_weights()
     spread = (features @ kernel.reshape(spec.feature_size, NUM_CLASSES)).std()
     bias = np.random.default_rng(8).normal(size=NUM_CLASSES).astype(np.float32)
     layer.set_weights([kernel * (2 / spread), bias])
-    return Network(spec, classifier, *split(classifier, spec, LABELS), images)
+    _, head = split(classifier, spec, LABELS)
+    return Network(spec, classifier, backbone, head, images, features)
 
 
 def release_memory() -> None:
