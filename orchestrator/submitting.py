@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.errors import SourceError
 from core.jobs import JobRequest, LabelOptions
 from core.settings import Settings
 from core.types import Priority
@@ -14,7 +13,7 @@ from db import models as model_store
 from db.database import Database
 from db.ledger import accepting, control
 from orchestrator.naming import ModelName, parse_model
-from orchestrator.sources import SourceSpec, open_source, resolve_sources
+from orchestrator.sources import SourceSpec, resolve_sources
 from workers.ml.catalog import get_backbone
 from workers.ml.weights import ensure_weights
 
@@ -49,7 +48,6 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
     """
     model = parse_model(request.model)
     specs = resolve_sources(request.sources, column=request.column, allow_http=request.allow_http, cwd=Path.cwd())
-    _require_an_image(specs)
     if settings.is_embedded:
         # Elsewhere, the weights are the workers' affair.
         ensure_weights(get_backbone(model.backbone))
@@ -72,14 +70,6 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
             ),
         )
     return Submitted(job_id, is_resumed=False)
-
-
-def _require_an_image(specs: Sequence[SourceSpec]) -> None:
-    for spec in specs:
-        if next(open_source(spec).items(), None) is None:
-            raise SourceError(
-                f"{spec.text} holds no image. Expected JPEG, PNG, WebP, BMP, TIFF or GIF, told by name or content."
-            )
 
 
 def _hash(specs: Sequence[SourceSpec], model: ModelName, options: LabelOptions) -> str:

@@ -38,7 +38,7 @@ def make_waker(settings: Settings, database: Database) -> Waker:
         return NullWaker()
     # Celery costs start-up time that embedded commands need not pay.
     from workers.app import create_app  # noqa: PLC0415
-    from workers.waking import BrokerWaker  # noqa: PLC0415
+    from workers.broker import BrokerWaker  # noqa: PLC0415
 
     waker = BrokerWaker(create_app(settings), database)
     waker.num_waiting()
@@ -67,14 +67,23 @@ def run_to_end(
         while True:
             supervise()
             planner.check()
-            with database.write() as session:
-                close_finished_jobs(session, job_id=job_id)
-                state = control.get_job(session, job_id).state
-                on_progress(progress(session, job_id))
+            state, so_far = _look(database, job_id)
+            on_progress(so_far)
             if state.is_final or state is JobState.PAUSED:
                 return
             _require_able_workers(database, job_id)
             time.sleep(POLL_INTERVAL_S)
+
+
+def _look(database: Database, job_id: int) -> tuple[JobState, Progress]:
+    with database.read() as session:
+        state, so_far = control.get_job(session, job_id).state, progress(session, job_id)
+    if state is JobState.RUNNING and so_far.is_planned and so_far.num_finished == so_far.num_planned:
+        # The last two chunks may have ended in the same moment, each unseen by the other.
+        with database.write() as session:
+            close_finished_jobs(session, job_id=job_id)
+            state = control.get_job(session, job_id).state
+    return state, so_far
 
 
 def _require_able_workers(database: Database, job_id: int) -> None:

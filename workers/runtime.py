@@ -30,6 +30,10 @@ class ImageLoader:
         self._reader = reader
         self._decoder = decoder
 
+    def close(self) -> None:
+        """Let go of open archives."""
+        self._reader.close()
+
     def prepare(
         self, locator: Locator, contracts: Iterable[PreprocessingContract]
     ) -> dict[PreprocessingContract, np.ndarray]:
@@ -80,4 +84,5 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of files and connections."""
+        self.images.close()
         self.database.close()

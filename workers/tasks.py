@@ -18,13 +18,13 @@ from core.settings import Settings
 from db import workers as worker_store
 from db.database import Database
 from db.workers import WorkerIdentity
+from workers.broker import BrokerWaker
 from workers.building import build_runtime
 from workers.labelling import work_once
 from workers.naming import default_worker_id
 from workers.runtime import Runtime
 from workers.streams import redirect_native_output
 from workers.sweeper import Sweeper
-from workers.waking import BrokerWaker
 
 logger = structlog.get_logger(__name__)
 

@@ -39,7 +39,11 @@ class StreamWindow:
             self.close()
             self._stream = self._opened.enter_context(self._open_stream())
             self.num_starts += 1
-        while self._end < offset + num_bytes and (block := self._stream.read(_BLOCK_NUM_BYTES)):
+        # No further than asked for: what lies before a damaged place can still be read.
+        while (num_missing := offset + num_bytes - self._end) > 0:
+            block = self._stream.read(min(num_missing, _BLOCK_NUM_BYTES))
+            if not block:
+                break
             self._kept += block
             surplus = min(len(self._kept) - self._num_bytes, offset - self._start)
             if surplus > 0:

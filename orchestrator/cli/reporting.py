@@ -221,7 +221,8 @@ def _print_summary(database: Database, summary: JobSummary, out: Path | None, fi
 
 
 def _resumed(summary: JobSummary) -> str:
-    return f"Going on with job {summary.job_id}: {summary.num_finished:,} of {summary.num_images:,} images have their rows."
+    done = f"{summary.num_finished:,} of {count(summary.num_images, 'image')}"
+    return f"Going on with job {summary.job_id}, which has rows for {done}."
 
 
 def _accepted(summary: JobSummary) -> str:

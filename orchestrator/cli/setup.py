@@ -33,14 +33,21 @@ def doctor(*, as_json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.SETUP)
 
 
-def settings(*, as_json: AsJson = False) -> None:
+def settings(
+    *,
+    as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print what each means, as a Markdown table.")] = False,
+) -> None:
     """Print every setting and where it came from; secrets are masked."""
     from rich.table import Table
 
     from orchestrator.cli.context import read_settings
     from orchestrator.cli.printing import console, print_json, printable
-    from orchestrator.settings_report import describe_settings
+    from orchestrator.settings_report import describe_settings, settings_table
 
+    if markdown:
+        typer.echo(settings_table(), nl=False)
+        return
     described = describe_settings(read_settings())
     if as_json:
         print_json({item.name: {"value": item.value, "source": item.source} for item in described})

@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 RUN_SIZE = 50_000  # entries sorted in memory at a time; names of 20 bytes make about 8 MiB
-_READ_SIZE = 512  # entries read back from a run at a time
+_READ_SIZE = 128  # entries read back from a run at a time
 _PREFIX = struct.Struct("<BH")  # kind, length of the name in bytes
 
 

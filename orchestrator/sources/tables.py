@@ -1,10 +1,10 @@
 """The formats of manifests: each becomes a stream of entries, as they are written, None where a cell is empty."""
 
+import codecs
 import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from io import TextIOWrapper
 from typing import IO, Any
 
 from core.errors import SourceError
@@ -22,16 +22,15 @@ def read_lines(file: IO[bytes], location: str, column: str | None) -> Entries:
     """Read one entry per line; blank lines are no entries."""
     if column is not None:
         raise SourceError(f"{location} is a plain list, which has no columns; leave --column {column} out.")
-    for number, line in enumerate(file):
-        entry = os.fsdecode(line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line).rstrip("\r\n")
+    for line in _decoded(file):
+        entry = line.rstrip("\r\n")
         if entry.strip():
             yield entry
 
 
 def read_csv(file: IO[bytes], location: str, column: str | None) -> Entries:
     """Read one column of a CSV file whose first line names its columns."""
-    text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.DictReader(text)
+    rows = csv.DictReader(_decoded(file))
     try:
         columns = rows.fieldnames or ()
         if len(columns) == 1 and has_image_name(columns[0]):
@@ -49,11 +48,11 @@ def read_csv(file: IO[bytes], location: str, column: str | None) -> Entries:
 def read_jsonl(file: IO[bytes], location: str, column: str | None) -> Entries:
     """Read one key of each line's object."""
     chosen = None
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(_decoded(file), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(os.fsdecode(line.removeprefix(b"\xef\xbb\xbf")))
+            row = json.loads(line)
         except ValueError as error:
             raise SourceError(f"Line {number} of {location} is not JSON: {error}.") from error
         if not isinstance(row, dict):
@@ -104,6 +103,12 @@ def choose_column(columns: Sequence[str], wanted: str | None, location: str) -> 
     if len(columns) == 1:
         return columns[0]
     raise SourceError(f"Which column of {location} holds the images? It has {_listed(columns)}; say --column NAME.")
+
+
+def _decoded(file: IO[bytes]) -> Iterator[str]:
+    """Read lines with their ends, without a byte order mark; bytes that are not UTF-8 survive as in file names."""
+    for number, line in enumerate(file):
+        yield os.fsdecode(line if number else line.removeprefix(codecs.BOM_UTF8))
 
 
 def _text(value: Any, where: str) -> str | None:  # noqa: ANN401  whatever JSON or Parquet holds

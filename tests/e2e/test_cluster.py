@@ -129,6 +129,6 @@ def test_a_worker_without_the_weights_says_so_and_leaves_the_work(
 
 
 def leased_by(ledger: Database, pid: int) -> bool:
-    sql = text("SELECT count(*) FROM chunk WHERE state = 'leased' AND worker_id LIKE :pattern AND num_processed > 0")
+    sql = text("SELECT count(*) FROM chunk WHERE state = 'leased' AND worker_id LIKE :pattern")
     with ledger.read() as session:
         return session.scalars(sql, {"pattern": f"%:{pid}"}).one() > 0

@@ -276,7 +276,7 @@ def worker_of_a_leased_chunk(cli: Cli) -> int | None:
     rows = query(
         cli,
         "SELECT worker.pid FROM chunk JOIN worker ON worker.id = chunk.worker_id "
-        "WHERE chunk.state = 'leased' AND chunk.num_processed > 0",
+        "WHERE chunk.state = 'leased' AND EXISTS (SELECT 1 FROM chunk AS other WHERE other.state = 'done')",
     )
     return rows[0][0] if rows else None
 

@@ -42,7 +42,7 @@ def items_of(resolve):
         for spec in resolve(*texts, **options):
             items = list(open_source(spec).items())
             for position, item in enumerate(items):
-                assert item.cursor.isascii()
+                assert item.cursor.encode()
                 assert list(open_source(spec).items(item.cursor)) == items[position + 1 :]
             everything += items
         return everything

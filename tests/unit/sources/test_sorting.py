@@ -31,15 +31,13 @@ def test_stopping_early_leaves_nothing_open():
 
 def test_memory_is_that_of_a_run_and_not_of_the_folder():
     def peak(num_entries):
+        entries = (Entry(b"%08d.jpg" % (number * 7919 % num_entries), 0) for number in range(num_entries))
         tracemalloc.start()
-        for _ in sort_entries(
-            (Entry(b"%08d.jpg" % (number * 7919 % num_entries), 0) for number in range(num_entries)), run_size=500
-        ):
-            pass
+        assert sum(1 for _ in sort_entries(entries, run_size=2000)) == num_entries
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size
 
-    # Ten times as many names need ten times as many runs, each of which keeps one small block.
-    assert peak(20_000) < 3 * peak(4_000)
-    assert peak(20_000) < 20_000 * 100
+    # The whole list would take a hundred bytes per name; each run keeps one small block.
+    assert peak(60_000) < 3 * peak(6000)
+    assert peak(60_000) < 60_000 * 25

@@ -1,0 +1,147 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from pictures import encoded, saved, scene
+from PIL import Image
+
+from core.errors import InputError
+from core.types import Reason
+from workers.ml.decoding import Decoder
+from workers.ml.limits import ImageLimits
+
+EXTENSIONS = [".jpg", ".png", ".webp", ".bmp", ".tiff", ".gif"]
+PROGRESSIVE = (2, 1)  # cv2.IMWRITE_JPEG_PROGRESSIVE
+WITH_RESTARTS = (4, 2)  # cv2.IMWRITE_JPEG_RST_INTERVAL
+
+
+@pytest.fixture
+def decoder():
+    return Decoder(ImageLimits(max_bytes=10**8, max_pixels=10**6))
+
+
+def reason_of(decoder, data):
+    with pytest.raises(InputError) as caught:
+        decoder.decode(data)
+    assert caught.value.detail.endswith((".", ")."))
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("samples", [np.full((4, 4), np.nan, np.float32), np.full((4, 4), -3, np.float32)])
+def test_float_tiff_without_colours_is_refused(decoder, samples):
+    assert reason_of(decoder, encoded(samples, ".tiff")) is Reason.UNSUPPORTED_FORMAT
+
+
+def test_tiff_with_signed_samples_is_refused_rather_than_guessed_at(decoder):
+    assert reason_of(decoder, encoded(np.full((4, 4), 90, np.int16), ".tiff")) is Reason.UNSUPPORTED_FORMAT
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("share", [0.999, 0.99, 0.9, 0.5, 0.2])
+def test_file_that_was_cut_off_is_truncated_wherever_the_cut_is(decoder, extension, share):
+    data = encoded(scene(200, 300), extension)
+
+    assert reason_of(decoder, data[: int(len(data) * share)]) is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("parameters", [(), PROGRESSIVE, WITH_RESTARTS, (*PROGRESSIVE, *WITH_RESTARTS)])
+def test_jpeg_without_its_end_mark_is_truncated_even_where_opencv_takes_it(decoder, parameters):
+    assert reason_of(decoder, encoded(scene(), ".jpg", *parameters)[:-2]) is Reason.TRUNCATED
+
+
+def test_png_without_its_end_chunk_is_truncated(decoder):
+    assert reason_of(decoder, encoded(scene(), ".png")[:-12]) is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "jpeg", "tiff_adobe_deflate"])
+def test_tiff_that_ends_within_its_strips_is_truncated(decoder, compression):
+    data = saved(Image.fromarray(scene(200, 300)), "TIFF", compression=compression)
+
+    assert decoder.decode(data).shape == (200, 300, 3)
+    assert reason_of(decoder, data[:-5]) is Reason.TRUNCATED
+
+
+def test_every_prefix_of_every_format_is_an_input_error_and_nothing_else(decoder):
+    for extension in EXTENSIONS:
+        data = encoded(scene(8, 8), extension)
+        for length in range(len(data)):
+            reason = reason_of(decoder, data[:length])
+            assert reason in (Reason.EMPTY_FILE, Reason.NOT_AN_IMAGE, Reason.TRUNCATED, Reason.CORRUPT), (
+                extension,
+                length,
+            )
+
+
+def test_jpeg_whose_thumbnail_is_whole_but_whose_picture_is_cut_is_truncated(decoder):
+    thumbnail = encoded(scene(8, 8), ".jpg")
+    segment = b"Exif\0\0" + thumbnail
+    data = encoded(scene(), ".jpg")
+    with_thumbnail = data[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + data[2:]
+
+    assert decoder.decode(with_thumbnail).shape == scene().shape
+    assert reason_of(decoder, with_thumbnail[:-100]) is Reason.TRUNCATED
+
+
+def test_empty_file_says_so(decoder):
+    assert reason_of(decoder, b"") is Reason.EMPTY_FILE
+
+
+@pytest.mark.parametrize("data", [b"a", b"\0" * 5000, b"<html><body>404</body></html>", b"BM is how this text begins"])
+def test_what_is_no_image_says_so(decoder, data):
+    assert reason_of(decoder, data) is Reason.NOT_AN_IMAGE
+
+
+@pytest.mark.parametrize("image_format", ["PPM", "ICO", "JPEG2000", "AVIF", "PDF"])
+def test_unsupported_format_is_named_though_opencv_might_read_it(decoder, image_format):
+    data = saved(Image.fromarray(scene()), image_format)
+
+    with pytest.raises(InputError, match=r"^The file is .*; expected JPEG, PNG") as caught:
+        decoder.decode(data)
+    assert caught.value.reason is Reason.UNSUPPORTED_FORMAT
+
+
+@pytest.mark.parametrize("tags", [{50706: b"\1\4\0\0"}, {254: 1, 330: 8}])
+def test_camera_raw_is_refused_instead_of_labelled_by_its_thumbnail(decoder, tags):
+    data = saved(Image.fromarray(scene()), "TIFF", tiffinfo=tags)
+
+    with pytest.raises(InputError, match="camera raw"):
+        decoder.decode(data)
+
+
+def test_damaged_png_is_corrupt(decoder):
+    data = bytearray(encoded(scene(), ".png"))
+    data[len(data) // 2] ^= 1
+
+    assert reason_of(decoder, bytes(data)) is Reason.CORRUPT
+
+
+def test_jpeg_without_a_picture_is_corrupt_or_truncated(decoder):
+    assert reason_of(decoder, b"\xff\xd8\xff\xd9" + b"\xff\xd9" * 50) in (Reason.CORRUPT, Reason.TRUNCATED)
+
+
+def bomb_png(height, width):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 999)) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_image_of_too_many_pixels_is_refused_in_every_format(extension):
+    decoder = Decoder(ImageLimits(max_bytes=10**8, max_pixels=48 * 64 - 1))
+
+    assert reason_of(decoder, encoded(scene(), extension)) is Reason.TOO_MANY_PIXELS
+    assert decoder.decode(encoded(scene(48, 63), extension)).shape == (48, 63, 3)
+
+
+@pytest.mark.parametrize("size_hw", [(100_000, 100_000), (2**31 - 1, 2**31 - 1), (1, 2**30)])
+def test_decompression_bomb_is_refused_before_anything_is_unpacked(decoder, size_hw):
+    assert reason_of(decoder, bomb_png(*size_hw)) is Reason.TOO_MANY_PIXELS
+
+
+def test_image_without_pixels_is_corrupt(decoder):
+    assert reason_of(decoder, bomb_png(0, 5)) is Reason.CORRUPT

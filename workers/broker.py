@@ -1,0 +1,84 @@
+"""Waking workers through the broker. A wake-up names a chunk so that Flower and the logs read well; it is no more.
+
+Losing any number of them is harmless: every sweep tops them up again.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from sqlalchemy import select
+
+from core.errors import BrokerError
+from core.queues import LABEL_CHUNK_TASK, MAX_WAKE_UPS, Queue
+from core.types import ChunkState, JobState
+from db.database import Database
+from db.tables import ChunkTable, JobTable, chunk_is
+
+
+class BrokerWaker:
+    """Publishes wake-ups, never more than a bounded number.
+
+    Args:
+        app: the Celery app.
+        database: the ledger, which says what is queued.
+    """
+
+    def __init__(self, app: Celery, database: Database) -> None:
+        self._app = app
+        self._database = database
+
+    def top_up(self) -> int:
+        """Publish wake-ups until the queue holds one per queued chunk, or `MAX_WAKE_UPS`.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        with _translated():
+            num_waiting = self._num_waiting()
+            proposals = self._queued_chunks(skip=num_waiting, limit=MAX_WAKE_UPS - num_waiting)
+            for job_id, chunk_id in proposals:
+                self._app.send_task(LABEL_CHUNK_TASK, kwargs={"job": job_id, "chunk": chunk_id}, retry=False)
+        return len(proposals)
+
+    def num_waiting(self) -> int:
+        """How many wake-ups wait in the broker.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        with _translated():
+            return self._num_waiting()
+
+    def _num_waiting(self) -> int:
+        with self._app.connection_or_acquire() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0.1)
+            return int(connection.default_channel.client.llen(Queue.LABEL))
+
+    def _queued_chunks(self, *, skip: int, limit: int) -> list[tuple[int, int]]:
+        if limit <= 0:
+            return []
+        query = (
+            select(ChunkTable.job_id, ChunkTable.id)
+            .join(JobTable, JobTable.id == ChunkTable.job_id)
+            .where(chunk_is(ChunkState.QUEUED), JobTable.state == JobState.RUNNING)
+            .order_by(JobTable.priority, ChunkTable.id)
+            # The first ones have their wake-ups already; a proposal twice would be harmless, but confusing to read.
+            .offset(skip)
+            .limit(limit)
+        )
+        with self._database.read() as session:
+            return [(job_id, chunk_id) for job_id, chunk_id in session.execute(query)]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, RedisError) as error:
+        raise BrokerError(
+            f"The broker does not answer: {str(error).rstrip('.')}. "
+            "Check that Redis runs and that LABELYARD_BROKER_URL is right."
+        ) from error
