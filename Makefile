@@ -37,9 +37,10 @@ lock: ## Lock the newest dependencies that pyproject.toml allows
 	$(COMPILE) --upgrade pyproject.toml --extra demo --output-file requirements.lock
 	$(COMPILE) --upgrade pyproject.toml --extra demo --group dev -c requirements.lock --output-file requirements-dev.lock
 
+# Compiled now, because some machines forbid Python to do it later: importing TensorFlow then takes four times as long.
 $(STAMP): requirements-dev.lock pyproject.toml | $(BIN)/python
 	@PYTHON=$(BIN)/python .ci/python > /dev/null
-	.ci/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	.ci/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.lock
 	.ci/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 

@@ -77,7 +77,7 @@ def test_a_broker_that_does_not_answer(cli: Cli, photographs: Photographs):
 
 def test_a_manifest_without_that_column(cli: Cli):
     (cli.cwd / "list.csv").write_text("path,label\na.jpg,cat\n")
-    refuse(cli, "list.csv", "--column", "file", "--model", MODEL, code=2, says="path, label")
+    refuse(cli, "list.csv", "--column", "file", "--model", MODEL, code=2, says="it has 'path', 'label'")
 
 
 def test_an_output_folder_that_does_not_exist(cli: Cli, photographs: Photographs):

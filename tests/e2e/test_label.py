@@ -182,11 +182,12 @@ def test_ctrl_c_leaves_a_job_that_the_same_command_finishes(cli: Cli, photograph
 
 def test_jobs_resume_finishes_what_a_killed_command_left(cli: Cli, photographs: Photographs):
     photographs(300)
-    running = cli.start("label", "photographs", "--model", MODEL, "--chunk-size", "20")
+    quick = {"LABELYARD_LEASE_S": "2", "LABELYARD_SWEEP_INTERVAL_S": "1"}
+    running = cli.start("label", "photographs", "--model", MODEL, "--chunk-size", "20", **quick)
     wait_for(lambda: num_done_chunks(cli), "a finished chunk")
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
-    done = cli("jobs", "resume", "1", "--out", "o.csv", LABELYARD_LEASE_S="2", LABELYARD_SWEEP_INTERVAL_S="1")
+    done = cli("jobs", "resume", "1", "--out", "o.csv", **quick)
     assert done.returncode == 0, done.stderr
     assert len(read_csv(cli.cwd / "o.csv")) == 300
 

@@ -39,7 +39,14 @@ def home(tmp_path, monkeypatch) -> Path:
     return home
 
 
-class CutShort(SimpleHTTPRequestHandler):
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, *_args):
+        pass
+
+
+class CutShort(Quiet):
     """Promises more bytes than it sends."""
 
     def do_GET(self):
@@ -47,13 +54,6 @@ class CutShort(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", "1000000")
         self.end_headers()
         self.wfile.write(b"half of it")
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing."""
-
-    def log_message(self, *_args):
-        pass
 
 
 @pytest.fixture

@@ -78,6 +78,20 @@ def test_missing_weights_are_named(tmp_path, monkeypatch):
 
 
 @WRITES_HDF5
+def test_cached_weights_are_read_where_they_are_without_asking_keras_for_them(cache, monkeypatch):
+    """Keras itself looks for another cache where this one cannot be written to, and downloads into that."""
+    from keras.src.utils import file_utils  # noqa: PLC0415
+
+    spec = get_backbone("mobilenet-0.25")
+    source = build_classifier(spec, weights=None, seed=4)
+    save_as_published(source, cache / spec.weights_file)
+    monkeypatch.delattr(file_utils, "get_file")
+
+    for received, expected in zip(build_classifier(spec).get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(received, expected)
+
+
+@WRITES_HDF5
 @pytest.mark.parametrize("damage", ["cut short", "another network's"])
 def test_damaged_weights_are_named_and_can_be_mended(damage, cache):
     path = cache / "mobilenet_2_5_224_tf.h5"
