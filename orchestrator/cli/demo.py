@@ -19,7 +19,6 @@ def demo(*, as_json: AsJson = False) -> None:
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_line
     from orchestrator.cli.running import Outputs, run
-    from orchestrator.cli.single import print_best_labels
     from orchestrator.submitting import LabelRequest
     from workers.ml.catalog import get_backbone
     from workers.ml.weights import is_cached
@@ -33,9 +32,7 @@ def demo(*, as_json: AsJson = False) -> None:
         outputs = Outputs(out=folder / "labels.csv", figure=folder / "labels.png", as_json=as_json)
         if not as_json:
             print_line(f"Labelling {len(photographs)} photographs with {model}.")
-        summary = run(context, request, outputs)
-        if not as_json:
-            print_best_labels(context.database, summary.job_id)
+        run(context, request, outputs)
 
 
 def _find_photographs() -> list[Path]:

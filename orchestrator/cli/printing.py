@@ -60,7 +60,7 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
     for heading, justify in (("id", "right"), ("state", "left"), ("images", "right"), ("errors", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("images/s", justify="right")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True, min_width=max(len(", ".join(item.models)) for item in summaries))
     table.add_column("name", overflow="ellipsis", no_wrap=True)
     for summary in summaries:
         table.add_row(
@@ -107,7 +107,7 @@ def print_job(summary: JobSummary) -> None:
 
 def print_counts(summary: JobSummary) -> None:
     """Print how many images got each label, and how many failed for each reason."""
-    for heading, counts in (("label", summary.labels), ("reason for errors", summary.errors)):
+    for heading, counts in (("most frequent labels", summary.labels), ("reasons for errors", summary.errors)):
         if counts:
             table = Table(box=None, header_style="bold", pad_edge=False)
             table.add_column(heading)

@@ -16,11 +16,13 @@ from rich.progress import Progress as RichProgress
 from core.jobs import Progress
 from db.database import Database
 from orchestrator.cli.printing import count, print_counts, print_json, print_line
-from orchestrator.cli.single import print_single_image
+from orchestrator.cli.single import print_best_labels, print_single_image
 from orchestrator.summary import JobSummary
 
 # Speed is what was measured over this long; shorter jumps about, longer lags behind.
 SPEED_WINDOW_S = 20.0
+# Jobs of up to so many images are summed up image by image, larger ones by label.
+MAX_IMAGES_ONE_BY_ONE = 10
 # How often a pipe gets a line.
 PLAIN_INTERVAL_S = 10.0
 
@@ -66,6 +68,8 @@ class Speed:
     def add(self, num_images: int) -> None:
         """So many images have been processed by now."""
         now_s = time.monotonic()
+        if not num_images:
+            return  # loading a model is no measure of speed
         self._seen.append((now_s, num_images))
         while now_s - self._seen[0][0] > SPEED_WINDOW_S:
             self._seen.popleft()
@@ -208,7 +212,10 @@ def _print_summary(database: Database, summary: JobSummary, out: Path | None, fi
             f"{summary.num_predictions:,} labelled, {count(summary.num_errors, 'error')}, "
             f"{summary.seconds:.1f} s, {summary.images_per_s:.1f} images/s"
         )
-        print_counts(summary)
+        if summary.num_images <= MAX_IMAGES_ONE_BY_ONE:
+            print_best_labels(database, summary.job_id)
+        else:
+            print_counts(summary)
     if summary.num_skipped:
         print_line(f"{count(summary.num_skipped, 'other file')} passed over.")
     if summary.error:

@@ -26,7 +26,7 @@ def doctor(*, as_json: AsJson = False) -> None:
             line.stylize(styles[finding.verdict], 14, 20)
             console().print(line, soft_wrap=True)
             if finding.mend:
-                console().print(f"{'':<20} {finding.mend}", soft_wrap=True)
+                console().print(printable(f"{'':<20} {finding.mend}"), soft_wrap=True)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     if any(finding.verdict is Verdict.WRONG for finding in findings):

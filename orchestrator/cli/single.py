@@ -24,6 +24,7 @@ def print_single_image(database: Database, job_id: int) -> None:
 
 def print_best_labels(database: Database, job_id: int) -> None:
     """Print a table of a small job's images, each with its best label."""
+    console().print()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("image", "label", "label_id"):
         table.add_column(heading)
