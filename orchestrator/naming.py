@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from workers.ml.catalog import get_backbone
-
 from core.errors import UnknownModelError
+from workers.ml.catalog import get_backbone
 
 IMAGENET_PREFIX = "imagenet:"
 IMAGENET_VERSION = 1

@@ -20,10 +20,9 @@ def worker(
     ] = None,
 ) -> None:
     """Run a worker until it is stopped (Ctrl-C, SIGTERM)."""
-    from workers.ml.catalog import get_backbone
-
     from core.errors import UsageError
     from orchestrator.cli.context import open_context
+    from workers.ml.catalog import get_backbone
 
     names = [name.strip() for name in queues.split(",")]
     if unknown := sorted(set(names) - {queue.value for queue in Queue}):
