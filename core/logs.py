@@ -35,4 +35,6 @@ def configure_logging(settings: Settings) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level.upper())
+    root.setLevel(settings.log_level)
+    # It names each of its plugins at INFO.
+    logging.getLogger("alembic").setLevel(logging.WARNING)

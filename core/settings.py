@@ -29,6 +29,15 @@ class EngineName(StrEnum):
     KERAS = "keras"
 
 
+class LogLevel(StrEnum):
+    """Which log lines are written, by Python's names."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 
@@ -79,7 +88,7 @@ class Settings(BaseSettings):
     sweep_interval_s: Annotated[float, Field(gt=0)] = Field(
         default=10.0, description="Seconds between two looks for expired leases and lost wake-ups."
     )
-    log_level: str = Field(default="WARNING", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+    log_level: LogLevel = Field(default=LogLevel.WARNING, description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: LogFormat = Field(default=LogFormat.CONSOLE, description="`console` or `json`.")
 
     @field_validator("preload", mode="before")

@@ -7,7 +7,17 @@ from pathlib import Path
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import DatabaseError as DriverDatabaseError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -17,6 +27,8 @@ from core.errors import DatabaseError
 SQLITE_BUSY_TIMEOUT_S = 60
 # How long to wait for a PostgreSQL server that does not answer.
 CONNECT_TIMEOUT_S = 5
+# Options of a URL whose names hold one of these are not shown.
+SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
 
 
 class Database:
@@ -36,8 +48,8 @@ class Database:
 
     @property
     def safe_url(self) -> str:
-        """The URL for people, its password masked."""
-        return self.url.render_as_string(hide_password=True)
+        """The URL for people, its secrets masked."""
+        return mask(self.url)
 
     @property
     def engine(self) -> Engine:
@@ -94,12 +106,26 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
-            raise DatabaseError(
-                f"The database {self.safe_url} does not answer: {_first_line(error)}. "
-                "Check that it runs and that LABELYARD_DATABASE_URL (or LABELYARD_HOME) is right; "
-                "`labelyard doctor` looks closer."
-            ) from error
+        except (OperationalError, InterfaceError) as error:
+            raise self._explained("does not answer", error) from error
+        except DriverDatabaseError as error:
+            # Its other kinds, a broken constraint or a value that does not fit, are mistakes of ours.
+            if isinstance(error, IntegrityError | DataError | InternalError):
+                raise
+            raise self._explained("cannot be used", error) from error
+
+    def _explained(self, problem: str, error: DBAPIError) -> DatabaseError:
+        return DatabaseError(
+            f"The database {self.safe_url} {problem}: {_first_line(error)}. "
+            "Check that it runs and that LABELYARD_DATABASE_URL (or LABELYARD_HOME) is right; "
+            "`labelyard doctor` looks closer."
+        )
+
+
+def mask(url: URL) -> str:
+    """Render a URL for people: the password and whatever in the query may be one is hidden."""
+    hidden = {key: "***" for key in url.query if any(word in key.lower() for word in SECRET_WORDS)}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def _parse(text: str) -> URL:

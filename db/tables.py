@@ -39,7 +39,7 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
 class FileName(TypeDecorator[str]):
-    """Text that may hold undecodable bytes of a file name, stored escaped."""
+    """Text that is or quotes a file name, whose undecodable bytes are stored escaped."""
 
     impl = Text
     cache_ok = True
@@ -121,7 +121,9 @@ class JobTable(Base):
     planned_at: Mapped[float | None] = mapped_column(Float(53))
     created_at: Mapped[float] = mapped_column(Float(53))
     finished_at: Mapped[float | None] = mapped_column(Float(53))
-    error: Mapped[str | None] = mapped_column(Text)
+    active_s: Mapped[float] = mapped_column(Float(53))  # how long it ran before it was last stopped
+    started_at: Mapped[float] = mapped_column(Float(53))  # when it was accepted, or last gone on with
+    error: Mapped[str | None] = mapped_column(FileName)  # why it failed; a sentence, which may name a file
 
 
 class JobModelTable(Base):
@@ -206,7 +208,7 @@ class ResultTable(Base):
     score: Mapped[float | None] = mapped_column(Float(53))  # its probability, 0..1
     topk: Mapped[str | None] = mapped_column(Text)  # JSON [[class_index, probability], ...], best first
     reason: Mapped[Reason | None] = mapped_column(_word(Reason))  # null for a prediction
-    detail: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[str | None] = mapped_column(FileName)  # a sentence, which may name a file
 
 
 class WorkerTable(Base):
@@ -217,6 +219,7 @@ class WorkerTable(Base):
     id: Mapped[str] = mapped_column(String(200), primary_key=True)
     host: Mapped[str] = mapped_column(String(200))
     pid: Mapped[int] = mapped_column(Integer)
+    only_job: Mapped[int | None] = mapped_column(BigInteger)  # the job that it works for alone
     started_at: Mapped[float] = mapped_column(Float(53))
     seen_at: Mapped[float] = mapped_column(Float(53))
     backbone_loads: Mapped[dict[str, int]] = mapped_column(JSON)  # how often it loaded each backbone in its life

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.types import ChunkState
 from db.clock import now_s
 from db.ledger.leasing import release_worker
-from db.tables import WorkerTable
+from db.tables import ChunkTable, WorkerTable, chunk_is
 
 # Supervisors touch the rows of their workers at every sweep, several times in this long.
-LIVE_WITHIN_S = 90.0
+LIVE_WITHIN_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,19 @@ class WorkerIdentity:
 
 
 def report(
-    session: Session, identity: WorkerIdentity, *, backbone_loads: Mapping[str, int], problems: Mapping[str, str]
+    session: Session,
+    identity: WorkerIdentity,
+    *,
+    only_job: int | None,
+    backbone_loads: Mapping[str, int],
+    problems: Mapping[str, str],
 ) -> None:
     """Write a worker's own row.
 
     Args:
         session: a writing transaction.
         identity: which worker.
+        only_job: the job that it works for alone, if it does.
         backbone_loads: how often it loaded each backbone.
         problems: why it cannot load others, by their names.
     """
@@ -43,6 +50,7 @@ def report(
             id=identity.id,
             host=identity.host,
             pid=identity.pid,
+            only_job=only_job,
             started_at=started_at,
             seen_at=now,
             stopped_at=None,
@@ -67,15 +75,24 @@ def stop(session: Session, worker_id: str) -> int:
     return release_worker(session, worker_id)
 
 
-def live_workers(session: Session) -> Sequence[WorkerTable]:
-    """The workers that have been seen lately and have not taken leave."""
-    is_live = (WorkerTable.stopped_at.is_(None), WorkerTable.seen_at > now_s() - LIVE_WITHIN_S)
+def num_finished_chunks(session: Session, worker_id: str) -> int:
+    """How many chunks a worker has finished; asked only when it has died."""
+    query = select(func.count()).where(ChunkTable.worker_id == worker_id, chunk_is(ChunkState.DONE))
+    return session.scalars(query).one()
+
+
+def live_workers(session: Session, job_id: int) -> Sequence[WorkerTable]:
+    """The workers that would work for a job, have been seen lately and have not taken leave."""
+    is_live = (
+        WorkerTable.stopped_at.is_(None),
+        WorkerTable.seen_at > now_s() - LIVE_WITHIN_S,
+        or_(WorkerTable.only_job.is_(None), WorkerTable.only_job == job_id),
+    )
     return session.scalars(select(WorkerTable).where(*is_live).order_by(WorkerTable.started_at)).all()
 
 
-def reason_to_wait(session: Session, backbones: Collection[str]) -> str | None:
-    """Why no worker takes work that needs all of these backbones; None if one does."""
-    workers = live_workers(session)
+def reason_to_wait(workers: Sequence[WorkerTable], backbones: Collection[str]) -> str | None:
+    """Why none of these workers takes work that needs all of these backbones; None if one does."""
     if not workers:
         return "No worker is running. `labelyard worker` starts one."
     problems = [

@@ -7,7 +7,8 @@ import csv
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -54,17 +55,32 @@ def export(database: Database, job_id: int, path: Path) -> int:
     """
     check_writable(path)
     write = _WRITERS[path.suffix.lower()]
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    with replacing(path) as file, database.read() as session:
+        return write(file, rows(session, job_id))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name when the block ends well, and not at all otherwise.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     try:
-        with os.fdopen(descriptor, "wb") as file, database.read() as session:
-            num_rows = write(file, rows(session, job_id))
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".labelyard-", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                yield file
+            except BaseException:
+                temporary.unlink()
+                raise
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return num_rows
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}. Make room, or name another file; "
+            "the results stay in the database."
+        ) from error
 
 
 def check_writable(path: Path) -> None:
@@ -73,17 +89,17 @@ def check_writable(path: Path) -> None:
     Raises:
         UsageError: what is wrong with the path.
     """
-    if path.suffix.lower() not in _WRITERS:
-        raise UsageError(f"{path} ends in {path.suffix!r}. Expected one of {', '.join(_WRITERS)}.")
-    check_folder(path)
+    check_file(path, tuple(_WRITERS))
 
 
-def check_folder(path: Path) -> None:
-    """Make sure that a file can be made there.
+def check_file(path: Path, endings: Sequence[str]) -> None:
+    """Make sure that a file of one of these kinds can be made there.
 
     Raises:
         UsageError: what is wrong with the path.
     """
+    if path.suffix.lower() not in endings:
+        raise UsageError(f"{path} ends in {path.suffix!r}. Expected one of {', '.join(endings)}.")
     if path.is_dir():
         raise UsageError(f"{path} is a folder. Name a file in it.")
     if not path.parent.is_dir():

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import InputError, UsageError
+from core.errors import InputError
 from core.items import locator_from_text
 from core.preprocessing import PreprocessingContract
 from core.settings import Settings
@@ -13,7 +13,7 @@ from core.types import ResizeMode
 from db.database import Database
 from db.ledger.progress import models_of
 from db.results import LabelledImage, class_labels, labelled_images
-from orchestrator.exporting import check_folder
+from orchestrator.exporting import check_file, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,9 +36,7 @@ def check_figure(path: Path) -> None:
     Raises:
         UsageError: what is wrong with the path.
     """
-    if path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"{path} ends in {path.suffix!r}. Expected one of {', '.join(ENDINGS)}.")
-    check_folder(path)
+    check_file(path, ENDINGS)
 
 
 def draw_contact_sheet(database: Database, settings: Settings, job_id: int, path: Path) -> None:
@@ -68,7 +66,8 @@ def draw_contact_sheet(database: Database, settings: Settings, job_id: int, path
         score = "" if image.score is None else f"{image.score:.1%}"
         draw.text((left, top + TILE + 4), _fitting(label, font), fill=ALARM if image.reason else INK, font=font)
         draw.text((left, top + TILE + 4 + FONT_SIZE + 4), score, fill=PALE, font=font)
-    sheet.save(path)
+    with replacing(path) as file:
+        sheet.save(file, format="PNG" if path.suffix.lower() == ".png" else "JPEG")
 
 
 def _thumbnails(settings: Settings, images: Sequence[LabelledImage]) -> "list[np.ndarray | None]":

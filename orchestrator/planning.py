@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 
+from core.errors import SourceError
 from core.items import Item
 from core.jobs import LabelOptions
 from db.database import Database
@@ -51,6 +52,21 @@ def plan(database: Database, job_id: int, *, after_commit: Callable[[], object] 
     while not _plan_from_cursor(database, job_id, after_commit):
         # Another planner of the same job has moved on; go on from where it is.
         continue
+
+
+def plan_or_fail(database: Database, job_id: int, *, after_commit: Callable[[], object]) -> None:
+    """Plan a job to its end; one whose sources cannot be read any further has failed, and says why.
+
+    Raises:
+        SourceError: it has failed.
+        SetupError: the database or the broker is away. Nothing is wrong with the job, which can be resumed.
+    """
+    try:
+        plan(database, job_id, after_commit=after_commit)
+    except SourceError as error:
+        with database.write() as session:
+            control.fail(session, job_id, str(error))
+        raise
 
 
 def _plan_from_cursor(database: Database, job_id: int, after_commit: Callable[[], object]) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.settings import ENV_PREFIX, TOML_FILE, Settings
+from db.database import mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,6 @@ def _for_people(value: object) -> str:
 
 def _masked(url: str) -> str:
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        return mask(make_url(url))
     except ArgumentError:
         return "***"

@@ -55,13 +55,13 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
     with database.write() as session:
         unfinished = accepting.find_unfinished(session, request_hash)
         if unfinished is not None:
-            control.resume(session, unfinished)
+            control.resume(session, unfinished, priority=request.priority)
             return Submitted(unfinished, is_resumed=True)
         model_id = model_store.ensure_model(session, name=model.name, version=model.version, backbone=model.backbone)
         job_id = accepting.accept(
             session,
             JobRequest(
-                name=request.name or " ".join(request.sources),
+                name=request.name or _default_name(request.sources),
                 model_ids=(model_id,),
                 sources=[spec.to_json() for spec in specs],
                 request_hash=request_hash,
@@ -70,6 +70,11 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
             ),
         )
     return Submitted(job_id, is_resumed=False)
+
+
+def _default_name(sources: Sequence[str]) -> str:
+    others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    return f"{sources[0]}{others}"
 
 
 def _hash(specs: Sequence[SourceSpec], model: ModelName, options: LabelOptions) -> str:

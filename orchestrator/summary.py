@@ -11,7 +11,7 @@ from core.types import JobState, Priority
 from db.clock import now_s
 from db.ledger import control, progress
 from db.results import count_labels
-from db.workers import reason_to_wait
+from db.workers import live_workers, reason_to_wait
 
 NUM_TOP_LABELS = 10
 
@@ -39,7 +39,7 @@ class JobSummary:
     num_predictions: int
     num_errors: int
     is_planned: bool  # whether all images have been found
-    seconds: float  # from acceptance to the end, or to now
+    seconds: float  # how long it has run, pauses left out
     images_per_s: float
     num_chunks: dict[str, int]  # by state
     labels: dict[str, int]  # images per label, the most frequent ones
@@ -72,8 +72,9 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
     job = control.get_job(session, job_id)
     so_far = progress.progress(session, job_id)
     models = progress.models_of(session, job_id)
-    ended_at = job.finished_at or session.scalars(select(now_s())).one()
-    seconds = max(ended_at - job.created_at, 0.0)
+    seconds = job.active_s
+    if job.state is JobState.RUNNING:
+        seconds += max(session.scalars(select(now_s())).one() - job.started_at, 0.0)
     workers = [
         WorkerSummary(worker.id, worker.backbone_loads, worker.problems)
         for worker in progress.workers_of(session, job_id)
@@ -105,4 +106,7 @@ def _reason_to_wait(state: JobState, so_far: Progress, session: Session, job_id:
         return f"The job is paused. `labelyard jobs resume {job_id}` goes on with it."
     if state.is_final or so_far.num_in_progress:
         return None
-    return reason_to_wait(session, [model.backbone for model in progress.models_of(session, job_id)])
+    if not so_far.is_planned and so_far.num_finished == so_far.num_planned:
+        return f"Its images have not all been found. If nobody looks, `labelyard jobs resume {job_id}` goes on."
+    backbones = [model.backbone for model in progress.models_of(session, job_id)]
+    return reason_to_wait(live_workers(session, job_id), backbones)

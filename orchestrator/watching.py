@@ -7,9 +7,10 @@ when the job has ended.
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
-from core.errors import LabelyardError, SetupError, WeightsError
+from core.errors import WeightsError
 from core.jobs import Progress
 from core.settings import Settings
 from core.types import JobState
@@ -18,7 +19,8 @@ from db.ledger import control
 from db.ledger.closing import close_finished_jobs
 from db.ledger.progress import models_of, progress
 from db.workers import live_workers, reason_to_wait
-from orchestrator.planning import plan
+from orchestrator.planning import plan_or_fail
+from workers.naming import default_worker_id
 from workers.supervising import LocalWorkers
 from workers.sweeper import Sweeper
 from workers.waking import NullWaker, Waker
@@ -71,7 +73,7 @@ def run_to_end(
             on_progress(so_far)
             if state.is_final or state is JobState.PAUSED:
                 return
-            _require_able_workers(database, job_id)
+            _require_able_workers(database, job_id, own_prefix=default_worker_id() if settings.is_embedded else "")
             time.sleep(POLL_INTERVAL_S)
 
 
@@ -86,11 +88,15 @@ def _look(database: Database, job_id: int) -> tuple[JobState, Progress]:
     return state, so_far
 
 
-def _require_able_workers(database: Database, job_id: int) -> None:
-    """Do not wait for workers that have all said that they cannot do it."""
+def _require_able_workers(database: Database, job_id: int, *, own_prefix: str) -> None:
+    """Do not wait for workers that have all said that they cannot do it.
+
+    Embedded, only this process's own children count, which begin their names with its own.
+    """
     with database.read() as session:
         backbones = [model.backbone for model in models_of(session, job_id)]
-        problem = reason_to_wait(session, backbones) if live_workers(session) else None
+        workers = [worker for worker in live_workers(session, job_id) if worker.id.startswith(own_prefix)]
+        problem = reason_to_wait(workers, backbones) if workers else None
     if problem is not None:
         raise WeightsError(f"Every worker declines job {job_id}, which waits in the ledger: {problem}")
 
@@ -108,7 +114,7 @@ class Planner:
         self._database = database
         self._job_id = job_id
         self._waker = waker
-        self._error: LabelyardError | None = None
+        self._future: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
 
     def start(self) -> None:
@@ -116,20 +122,15 @@ class Planner:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise what planning raised; the job has then failed."""
-        if self._error is not None:
-            raise self._error
+        """Raise what planning raised, if it did."""
+        if self._future.done():
+            self._future.result()
 
     def _run(self) -> None:
         try:
-            plan(self._database, self._job_id, after_commit=self._waker.top_up)
-        except SetupError as error:
-            # The database or the broker is away: nothing is wrong with the job, which can be resumed.
-            self._error = error
-        except LabelyardError as error:
-            with self._database.write() as session:
-                control.fail(session, self._job_id, str(error))
-            self._error = error
+            plan_or_fail(self._database, self._job_id, after_commit=self._waker.top_up)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that watches, whatever it is
+            self._future.set_exception(error)
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """Putting a worker's runtime together. Nothing heavy is imported before the first backbone is loaded."""
 
+import structlog
+
+from core.errors import WeightsError
 from core.settings import Settings
 from db.database import Database
 from db.schema import require_schema
@@ -10,6 +13,8 @@ from workers.ml.loading import load_backbone
 from workers.ml.model_cache import BackboneCache
 from workers.reading import ItemReader
 from workers.runtime import ImageLoader, Runtime
+
+logger = structlog.get_logger(__name__)
 
 
 def build_runtime(settings: Settings, identity: WorkerIdentity, *, only_job: int | None = None) -> Runtime:
@@ -28,9 +33,18 @@ def build_runtime(settings: Settings, identity: WorkerIdentity, *, only_job: int
         backbones=BackboneCache(lambda name: load_backbone(name, settings), max_bytes=settings.model_memory_bytes),
         only_job=only_job,
     )
-    for name in settings.preload:
-        runtime.backbones.get(name)
+    if only_job is None:
+        _preload(runtime)
     return runtime
+
+
+def _preload(runtime: Runtime) -> None:
+    for name in runtime.settings.preload:
+        try:
+            runtime.backbones.get(name)
+        except WeightsError as error:
+            logger.exception("preload_failed", backbone=name)
+            runtime.decline([name], str(error))
 
 
 def build_image_loader(settings: Settings) -> ImageLoader:

@@ -9,10 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.errors import LeaseLostError
+import structlog
+
+from core.errors import DatabaseError, LeaseLostError
 from core.jobs import Claim
 from db.database import Database
 from db.ledger import leasing
+
+logger = structlog.get_logger(__name__)
 
 # A renewal is one small write. Ten of them fit into a lease, so that one that fails is no harm.
 RENEWALS_PER_LEASE = 10
@@ -67,6 +71,9 @@ class HeldLease:
             except LeaseLostError:
                 # The computing thread finds out by itself at its next renewal.
                 return
+            except DatabaseError as error:
+                # There is time for several more tries before the lease runs out.
+                logger.warning("renewal_failed", chunk_id=self.claim.chunk_id, problem=str(error))
 
     def _renew(self, num_processed: int) -> None:
         with self._database.write() as session:

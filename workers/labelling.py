@@ -36,7 +36,7 @@ def work_once(runtime: Runtime, *, proposed: int | None = None) -> Claim | None:
         proposed: the chunk that a wake-up named; the ledger may hand out another.
 
     Returns:
-        What was claimed, or None if the ledger has nothing for this worker.
+        What was claimed, or None if the ledger has nothing that this worker can do.
     """
     with runtime.database.write() as session:
         claim = leasing.claim(session, runtime.profile, lease_s=runtime.settings.lease_s, proposed=proposed)
@@ -51,6 +51,7 @@ def work_once(runtime: Runtime, *, proposed: int | None = None) -> Claim | None:
         log.warning("chunk_lost")
     except WeightsError as error:
         _decline(runtime, work, error)
+        return None
     else:
         log.info("chunk_done", duration_s=round(time.monotonic() - started_at_s, 3))
     return work.claim
@@ -119,6 +120,7 @@ def _prepared(
 def _load(runtime: Runtime, model: AskedModel) -> LoadedBackbone:
     num_loads = runtime.num_loads
     backbone = runtime.backbones.get(model.backbone)
+    runtime.problems.pop(model.backbone, None)
     if runtime.num_loads != num_loads or model.id not in runtime.labelled_models:
         with runtime.database.write() as session:
             model_store.ensure_labels(session, model.id, backbone.head.labels)
@@ -138,7 +140,7 @@ def _predictions(probabilities: np.ndarray, k: int) -> Sequence[Prediction]:
 def _decline(runtime: Runtime, work: ChunkWork, error: WeightsError) -> None:
     """Give the chunk back and ask for no more of its kind; another worker may have the weights."""
     logger.error("backbone_unavailable", problem=str(error))
-    runtime.problems.update({model.backbone: str(error) for model in work.models})
+    runtime.decline({model.backbone for model in work.models}, str(error))
     with runtime.database.write() as session:
         leasing.release(session, work.claim)
     runtime.report()

@@ -69,7 +69,9 @@ def run_until_idle(runtime: Runtime) -> int:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not `sys.stdin`: a thread that waits in it keeps Python from ending.
+    while os.read(0, 4096):
+        pass
     # The lease is the parent's to give back, or runs out; nothing here needs to be tidied.
     os._exit(0)
 

@@ -1,5 +1,6 @@
 """What a worker process holds for its life: the database, the decoder, the backbones it loaded."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,9 @@ from workers.ml.decoding import Decoder
 from workers.ml.model_cache import BackboneCache
 from workers.ml.resizing import prepare
 from workers.reading import ItemReader
+
+# A file that was missing may be there by now, and a network may be back.
+RETRY_LOADING_AFTER_S = 60.0
 
 
 class ImageLoader:
@@ -49,6 +53,19 @@ class ImageLoader:
         return {contract: prepare(image_rgb, contract) for contract in contracts}
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a backbone could not be loaded."""
+
+    text: str
+    at_s: float  # on this process's monotonic clock
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it is too early to try again."""
+        return time.monotonic() - self.at_s < RETRY_LOADING_AFTER_S
+
+
 @dataclass
 class Runtime:
     """One worker's own things. Not shared between processes."""
@@ -59,7 +76,7 @@ class Runtime:
     images: ImageLoader
     backbones: BackboneCache
     only_job: int | None = None
-    problems: dict[str, str] = field(default_factory=dict)  # why a backbone cannot be loaded here, by its name
+    problems: dict[str, Problem] = field(default_factory=dict)  # backbones that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
 
     @property
@@ -68,7 +85,7 @@ class Runtime:
         return WorkerProfile(
             worker_id=self.identity.id,
             warm=frozenset(self.backbones.warm),
-            unavailable=frozenset(self.problems),
+            unavailable=frozenset(name for name, problem in self.problems.items() if problem.is_fresh),
             only_job=self.only_job,
         )
 
@@ -77,10 +94,20 @@ class Runtime:
         """How many backbones were loaded so far, reloads included."""
         return sum(self.backbones.loads.values())
 
+    def decline(self, backbones: Iterable[str], problem: str) -> None:
+        """Ask for no work that needs these backbones for a while."""
+        self.problems.update({name: Problem(problem, time.monotonic()) for name in backbones})
+
     def report(self) -> None:
         """Write this worker's row."""
         with self.database.write() as session:
-            worker_store.report(session, self.identity, backbone_loads=self.backbones.loads, problems=self.problems)
+            worker_store.report(
+                session,
+                self.identity,
+                only_job=self.only_job,
+                backbone_loads=self.backbones.loads,
+                problems={name: problem.text for name, problem in self.problems.items()},
+            )
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -21,9 +21,11 @@ from workers.naming import default_worker_id
 
 logger = structlog.get_logger(__name__)
 
-# A child that ends sooner than this did not get to work; after so many in a row something is wrong with the set-up.
-SHORT_LIFE_S = 10.0
-MAX_SHORT_LIVES = 5
+# So many children that end in a row before they claim anything: something is wrong with the set-up.
+MAX_IDLE_DEATHS = 5
+# So many that end in a row and none finishes a chunk: it is not the images. Finding the one image of 100,000 that kills
+# its workers takes 2 deaths of the whole chunk, 17 of ever smaller halves, and 3 of the image alone.
+MAX_BUSY_DEATHS = 25
 # How long a child may take to end by itself before it is killed. It has nothing to tidy.
 STOP_TIMEOUT_S = 5.0
 
@@ -32,8 +34,9 @@ STOP_TIMEOUT_S = 5.0
 class _Child:
     worker_id: str
     process: subprocess.Popen[bytes]
-    started_at_s: float
-    num_short_lives: int = 0
+    num_finished: int = 0  # chunks that were done when it last ended
+    num_idle_deaths: int = 0  # in a row
+    num_busy_deaths: int = 0  # in a row, without a finished chunk between them
 
 
 class LocalWorkers:
@@ -57,7 +60,7 @@ class LocalWorkers:
         prefix = default_worker_id()
         for number in range(self._settings.workers):
             worker_id = f"{prefix}/{number}"
-            self._children.append(_Child(worker_id, self._spawn(worker_id), time.monotonic()))
+            self._children.append(_Child(worker_id, self._spawn(worker_id)))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -107,18 +110,25 @@ class LocalWorkers:
         _close_pipes(child.process)
         if returncode == ExitCode.SETUP:
             raise SetupError(message or "A worker process could not start.")
-        is_short = time.monotonic() - child.started_at_s < SHORT_LIFE_S
-        child.num_short_lives = child.num_short_lives + 1 if is_short else 0
         logger.warning("worker_died", worker_id=child.worker_id, returncode=returncode)
-        with self._database.write() as session:
-            report = sweeping.worker_died(session, child.worker_id)
-        if child.num_short_lives >= MAX_SHORT_LIVES and report.num_requeued + report.num_bisected == 0:
+        self._count_death(child)
+        if child.num_idle_deaths >= MAX_IDLE_DEATHS or child.num_busy_deaths >= MAX_BUSY_DEATHS:
             raise SetupError(
-                f"Worker processes end {MAX_SHORT_LIVES} times in a row before they get to work "
-                f"(exit status {returncode}): {message or 'they said nothing'}. `labelyard doctor` looks closer."
+                f"Worker processes end again and again without finishing anything (exit status {returncode}): "
+                f"{message or 'they said nothing'}. `labelyard doctor` looks closer."
             )
         child.process = self._spawn(child.worker_id)
-        child.started_at_s = time.monotonic()
+
+    def _count_death(self, child: _Child) -> None:
+        """Take back what it held, and remember whether its kind gets anywhere."""
+        with self._database.write() as session:
+            report = sweeping.worker_died(session, child.worker_id)
+            num_finished = worker_store.num_finished_chunks(session, child.worker_id)
+        held_a_chunk = bool(report.num_requeued + report.num_bisected + report.num_given_up)
+        got_anywhere = num_finished > child.num_finished or report.num_given_up > 0
+        child.num_finished = num_finished
+        child.num_idle_deaths = 0 if held_a_chunk or got_anywhere else child.num_idle_deaths + 1
+        child.num_busy_deaths = 0 if got_anywhere else child.num_busy_deaths + held_a_chunk
 
     def _spawn(self, worker_id: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "workers.local", "--worker-id", worker_id]

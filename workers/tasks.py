@@ -36,9 +36,10 @@ WORKER_ID_VARIABLE = "LABELYARD_WORKER_ID"
 def label_chunk(job: int, chunk: int) -> None:
     """Label one chunk: this one, or a more urgent one, as the ledger decides."""
     runtime = child_runtime()
-    claim = work_once(runtime, proposed=chunk)
-    if claim is None:
+    if work_once(runtime, proposed=chunk) is None:
+        # Waking again at once would find nothing again; the sweeper does it in its own time.
         logger.info("nothing_to_do", job_id=job, chunk_id=chunk)
+        return
     try:
         BrokerWaker(current_app, runtime.database).top_up()
     except BrokerError as error:

@@ -18,6 +18,7 @@ def accept(session: Session, request: JobRequest) -> int:
     Returns:
         The job's id.
     """
+    now = session.scalars(select(now_s())).one()
     job_id = session.scalars(
         insert(JobTable).returning(JobTable.id),
         {
@@ -30,7 +31,9 @@ def accept(session: Session, request: JobRequest) -> int:
             "request_hash": request.request_hash,
             "num_planned": 0,
             "num_skipped": 0,
-            "created_at": _now(session),
+            "created_at": now,
+            "started_at": now,
+            "active_s": 0.0,
         },
     ).one()
     session.execute(
@@ -117,7 +120,3 @@ def new_chunk(job_id: int, first: int, last: int) -> dict[str, object]:
         "num_predictions": 0,
         "num_errors": 0,
     }
-
-
-def _now(session: Session) -> float:
-    return session.scalars(select(now_s())).one()

@@ -7,6 +7,9 @@ from core.types import ChunkState, JobState
 from db.clock import now_s
 from db.tables import ChunkTable, JobTable, chunk_is
 
+# How long a running job has been worked for, pauses left out.
+ACTIVE_S = JobTable.active_s + now_s() - JobTable.started_at
+
 
 def close_finished_jobs(session: Session, *, job_id: int | None = None) -> tuple[int, ...]:
     """End every running job that owes nothing any more (or only the one named).
@@ -25,7 +28,7 @@ def close_finished_jobs(session: Session, *, job_id: int | None = None) -> tuple
             ~exists().where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.QUEUED)),
             ~exists().where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.LEASED)),
         )
-        .values(state=JobState.DONE, finished_at=now_s())
+        .values(state=JobState.DONE, finished_at=now_s(), active_s=ACTIVE_S)
         .returning(JobTable.id)
     )
     if job_id is not None:

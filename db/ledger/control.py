@@ -6,9 +6,10 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import UnknownJobError, UsageError
-from core.types import JobState
+from core.types import JobState, Priority
 from db.clock import now_s
 from db.ledger.accepting import new_chunk
+from db.ledger.closing import ACTIVE_S
 from db.tables import ChunkTable, JobTable, ResultTable
 
 
@@ -30,24 +31,41 @@ def pause(session: Session, job_id: int) -> bool:
     Returns:
         False if the job was not running.
     """
-    return _move(session, job_id, JobState.RUNNING, JobState.PAUSED)
+    paused = session.execute(
+        update(JobTable)
+        .where(JobTable.id == job_id, JobTable.state == JobState.RUNNING)
+        .values(state=JobState.PAUSED, active_s=ACTIVE_S)
+    )
+    return bool(paused.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def resume(session: Session, job_id: int) -> bool:
-    """Hand out a paused job's chunks again.
+def resume(session: Session, job_id: int, *, priority: Priority | None = None) -> None:
+    """Go on with a job that was paused, that failed, or whose command was killed.
 
-    Returns:
-        False if the job was not paused.
+    Args:
+        session: a writing transaction.
+        job_id: the job.
+        priority: a new one, if it is to change.
+
+    Raises:
+        UnknownJobError: there is no such job.
+        UsageError: the job has ended, so there is nothing to go on with.
     """
-    return _move(session, job_id, JobState.PAUSED, JobState.RUNNING)
+    job = _lock(session, job_id)
+    if job.state in (JobState.DONE, JobState.CANCELLED):
+        raise UsageError(f"Job {job_id} is {job.state}; there is nothing to go on with.")
+    if priority is not None:
+        job.priority = int(priority)
+    if job.state is not JobState.RUNNING:
+        _start(session, job)
 
 
 def fail(session: Session, job_id: int, error: str) -> None:
-    """End a job that cannot go on, and say why."""
+    """End a running job that cannot go on, and say why."""
     session.execute(
         update(JobTable)
-        .where(JobTable.id == job_id, JobTable.state.in_((JobState.RUNNING, JobState.PAUSED)))
-        .values(state=JobState.FAILED, error=error, finished_at=now_s())
+        .where(JobTable.id == job_id, JobTable.state == JobState.RUNNING)
+        .values(state=JobState.FAILED, error=error, finished_at=now_s(), active_s=ACTIVE_S)
     )
 
 
@@ -61,7 +79,7 @@ def retry_errors(session: Session, job_id: int, *, chunk_size: int) -> int:
         UnknownJobError: there is no such job.
         UsageError: the job has not ended, so its errors may still be on their way.
     """
-    job = get_job(session, job_id)
+    job = _lock(session, job_id)
     if not job.state.is_final:
         raise UsageError(f"Job {job_id} is {job.state}; its failed images can be retried once it has ended.")
     num_images = 0
@@ -70,8 +88,7 @@ def retry_errors(session: Session, job_id: int, *, chunk_size: int) -> int:
         session.execute(insert(ChunkTable), [chunk])
         num_images += len(ordinals)
     if num_images:
-        job.state = JobState.RUNNING
-        job.finished_at = None
+        _start(session, job)
     return num_images
 
 
@@ -91,7 +108,13 @@ def _failed_ordinals(session: Session, job_id: int, page_size: int) -> Iterator[
         after = page[-1]
 
 
-def _move(session: Session, job_id: int, old: JobState, new: JobState) -> bool:
-    get_job(session, job_id)
-    result = session.execute(update(JobTable).where(JobTable.id == job_id, JobTable.state == old).values(state=new))
-    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+def _lock(session: Session, job_id: int) -> JobTable:
+    """A job's row that nobody else changes before this transaction ends."""
+    job = session.get(JobTable, job_id, with_for_update=True)
+    return job if job is not None else get_job(session, job_id)
+
+
+def _start(session: Session, job: JobTable) -> None:
+    job.state = JobState.RUNNING
+    job.started_at = session.scalars(select(now_s())).one()
+    job.finished_at = job.error = None

@@ -110,11 +110,13 @@ def finish(session: Session, lease: Claim, outcomes: Sequence[Outcome]) -> bool:
 
 def write_outcomes(session: Session, job_id: int, outcomes: Sequence[Outcome], *, replace: bool) -> None:
     """Insert result rows; with `replace`, in place of the error rows that the same images have."""
-    if replace:
+    ordinals = sorted({outcome.ordinal for outcome in outcomes})
+    if replace and ordinals:
         session.execute(
             delete(ResultTable).where(
                 ResultTable.job_id == job_id,
-                ResultTable.ordinal.in_({outcome.ordinal for outcome in outcomes}),
+                ResultTable.ordinal.between(ordinals[0], ordinals[-1]),
+                ResultTable.reason.is_not(None),
             )
         )
     if outcomes:

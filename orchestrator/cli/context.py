@@ -22,17 +22,25 @@ def read_settings() -> Settings:
     """Read the settings, with a readable error.
 
     Raises:
-        UsageError: a setting cannot be read; it is named with what was received and expected.
+        UsageError: a setting cannot be read, or names a backbone that there is not.
     """
+    from tomllib import TOMLDecodeError
+
     from pydantic import ValidationError
 
     from core.errors import UsageError
     from core.logs import configure_logging
+    from core.settings import TOML_FILE
+    from workers.ml.catalog import get_backbone
 
     try:
         settings = Settings()
+    except TOMLDecodeError as error:
+        raise UsageError(f"{TOML_FILE} cannot be read: {error}.") from error
     except ValidationError as error:
         raise UsageError("\n".join(_explain(problem) for problem in error.errors())) from error
+    for name in settings.preload:
+        get_backbone(name)
     configure_logging(settings)
     return settings
 

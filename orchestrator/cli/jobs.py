@@ -9,6 +9,7 @@ app = typer.Typer(help="List jobs; show, resume or retry one.", invoke_without_c
 
 JobId = Annotated[int, typer.Argument(help="The job's number.", metavar="ID")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable output.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 4 if any image has an error.")]
 Out = Annotated[
     Optional[Path], typer.Option(help="Write results to this .csv, .jsonl or .parquet file.", metavar="FILE")
 ]
@@ -53,27 +54,28 @@ def show(job: JobId, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def resume(job: JobId, *, out: Out = None, as_json: AsJson = False) -> None:
+def resume(job: JobId, *, out: Out = None, strict: Strict = False, as_json: AsJson = False) -> None:
     """Go on with a job that was stopped; finished chunks are not done again."""
     from db.ledger import control
     from orchestrator.cli.context import open_context
-    from orchestrator.cli.running import Outputs, finish
+    from orchestrator.cli.running import Outputs, exit_with, finish
 
     outputs = Outputs(out=out, as_json=as_json)
     outputs.check()
     with open_context() as opened:
         with opened.database.write() as session:
             control.resume(session, job)
-        finish(opened, job, outputs)
+        summary = finish(opened, job, outputs)
+    exit_with(summary, strict=strict)
 
 
 @app.command()
-def retry(job: JobId, *, out: Out = None, as_json: AsJson = False) -> None:
+def retry(job: JobId, *, out: Out = None, strict: Strict = False, as_json: AsJson = False) -> None:
     """Try a finished job's failed images again, and no others."""
     from core.jobs import LabelOptions
     from db.ledger import control
     from orchestrator.cli.context import open_context
-    from orchestrator.cli.running import Outputs, finish
+    from orchestrator.cli.running import Outputs, exit_with, finish
 
     outputs = Outputs(out=out, as_json=as_json)
     outputs.check()
@@ -81,7 +83,8 @@ def retry(job: JobId, *, out: Out = None, as_json: AsJson = False) -> None:
         with opened.database.write() as session:
             chunk_size = LabelOptions.from_json(control.get_job(session, job).options).chunk_size
             control.retry_errors(session, job, chunk_size=chunk_size)
-        finish(opened, job, outputs)
+        summary = finish(opened, job, outputs)
+    exit_with(summary, strict=strict)
 
 
 def export(
@@ -90,10 +93,15 @@ def export(
     out: Annotated[Path, typer.Option(help="The .csv, .jsonl or .parquet file to write.", metavar="FILE")],
 ) -> None:
     """Write a job's results to a file: one line per image, in source order."""
+    from db.ledger.progress import progress
     from orchestrator.cli.context import open_context
-    from orchestrator.cli.printing import print_line
+    from orchestrator.cli.printing import count, print_line
     from orchestrator.exporting import export as write_results
 
     with open_context() as opened:
         num_rows = write_results(opened.database, job, out)
-    print_line(f"Wrote {num_rows:,} rows to {out}")
+        with opened.database.read() as session:
+            num_waiting = num_rows - progress(session, job).num_finished
+    print_line(f"Wrote {count(num_rows, 'row')} to {out}")
+    if num_waiting:
+        print_line(f"The job has not ended: {count(num_waiting, 'row')} of them without label and error.")

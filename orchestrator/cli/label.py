@@ -6,7 +6,6 @@ from typing import Annotated, Optional
 
 import typer
 
-from core.exits import ExitCode
 from core.types import ResizeMode
 
 
@@ -56,7 +55,7 @@ def label(
     from core.jobs import LabelOptions
     from core.types import Priority
     from orchestrator.cli.context import open_context
-    from orchestrator.cli.running import Outputs, accept_only, run
+    from orchestrator.cli.running import Outputs, accept_only, exit_with, run
     from orchestrator.submitting import LabelRequest
 
     request = LabelRequest(
@@ -72,7 +71,4 @@ def label(
     outputs.check()
     with open_context() as context:
         summary = accept_only(context, request, outputs) if no_wait else run(context, request, outputs)
-    if summary.error is not None:
-        raise typer.Exit(ExitCode.FAILED)
-    if strict and summary.num_errors:
-        raise typer.Exit(ExitCode.IMAGE_ERRORS)
+    exit_with(summary, strict=strict)

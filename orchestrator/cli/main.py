@@ -3,7 +3,6 @@
 import sys
 
 import typer
-from rich.console import Console
 
 from core.errors import LabelyardError, SetupError, UsageError
 from core.exits import ExitCode
@@ -44,13 +43,10 @@ def main() -> None:
 
 
 def _complain(error: LabelyardError) -> None:
-    Console(stderr=True).print(
-        "[bold red]Error:[/]", _printable(str(error)), markup=True, highlight=False, soft_wrap=True
-    )
+    from rich.console import Console
+    from rich.text import Text
 
+    from orchestrator.cli.printing import printable
 
-def _printable(text: str) -> str:
-    # A file name may hold bytes that no terminal can show, and brackets that are not markup.
-    from rich.markup import escape
-
-    return escape(text.encode(errors="surrogateescape").decode(errors="replace"))
+    sentence = Text.assemble(("Error: ", "bold red"), printable(str(error)))
+    Console(stderr=True).print(sentence, soft_wrap=True)

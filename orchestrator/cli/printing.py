@@ -15,6 +15,8 @@ from orchestrator.summary import JobSummary
 
 # A pipe has no width; tables are then as wide as they need to be.
 PIPE_WIDTH = 200
+# Longer names of jobs are cut in tables.
+MAX_NAME_WIDTH = 80
 
 _STATE_STYLES = {
     JobState.RUNNING: "cyan",
@@ -58,10 +60,10 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading, justify in (("id", "right"), ("state", "left"), ("images", "right"), ("errors", "right")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    table.add_column("images/s", justify="right")
+        table.add_column(heading, justify=justify, no_wrap=True, min_width=len(heading))  # type: ignore[arg-type]
+    table.add_column("images/s", justify="right", no_wrap=True, min_width=8)
     table.add_column("model", no_wrap=True, min_width=max(len(", ".join(item.models)) for item in summaries))
-    table.add_column("name", overflow="ellipsis", no_wrap=True)
+    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=MAX_NAME_WIDTH)
     for summary in summaries:
         table.add_row(
             str(summary.job_id),

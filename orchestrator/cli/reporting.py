@@ -15,7 +15,7 @@ from rich.progress import Progress as RichProgress
 
 from core.jobs import Progress
 from db.database import Database
-from orchestrator.cli.printing import count, print_counts, print_json, print_line
+from orchestrator.cli.printing import count, print_counts, print_json, print_line, printable
 from orchestrator.cli.single import print_best_labels, print_single_image
 from orchestrator.summary import JobSummary
 
@@ -133,7 +133,7 @@ class PlainReporter:
         _print_summary(database, summary, out, figure)
 
     def _say(self, line: str) -> None:
-        sys.stderr.write(line.encode(errors="surrogateescape").decode(errors="replace") + "\n")
+        sys.stderr.write(f"{printable(line)}\n")
 
 
 class TerminalReporter(PlainReporter):
@@ -218,8 +218,6 @@ def _print_summary(database: Database, summary: JobSummary, out: Path | None, fi
             print_counts(summary)
     if summary.num_skipped:
         print_line(f"{count(summary.num_skipped, 'other file')} passed over.")
-    if summary.error:
-        print_line(f"Failed: {summary.error}")
     for path in (out, figure):
         if path is not None:
             print_line(f"Wrote {path}")
@@ -241,6 +239,8 @@ def _accepted(summary: JobSummary) -> str:
 
 
 def _stopped(summary: JobSummary) -> str:
+    if summary.error is not None:
+        return f"Job {summary.job_id} failed: {summary.error}"
     return (
         f"Stopped job {summary.job_id}: {summary.num_finished:,} of {summary.num_images:,} images have their rows. "
         f"The same command, or `labelyard jobs resume {summary.job_id}`, goes on."

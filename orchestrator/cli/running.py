@@ -1,5 +1,7 @@
 """Running a job in the foreground: accept or resume it, show its progress, write what was asked for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -12,7 +14,7 @@ from db.ledger import control
 from orchestrator.cli.context import Context
 from orchestrator.cli.reporting import Reporter, make_reporter
 from orchestrator.exporting import check_writable, export
-from orchestrator.planning import plan
+from orchestrator.planning import plan_or_fail
 from orchestrator.submitting import LabelRequest, submit
 from orchestrator.summary import JobSummary, summarise
 from orchestrator.watching import make_waker, run_to_end
@@ -58,13 +60,13 @@ def finish(
     """Bring a job that is in the ledger to its end, then write and print its results."""
     waker = waker or make_waker(context.settings, context.database)
     reporter = reporter or make_reporter(as_json=outputs.as_json)
-    try:
-        with reporter:
-            run_to_end(context.database, context.settings, job_id, waker, on_progress=reporter.update)
-    except KeyboardInterrupt:
-        _stopped(context, job_id, reporter)
+    with pausing_on_ctrl_c(context, job_id), reporter:
+        run_to_end(context.database, context.settings, job_id, waker, on_progress=reporter.update)
     with context.database.read() as session:
         summary = summarise(session, job_id)
+    if summary.state is not JobState.DONE:
+        reporter.stopped(summary)
+        return summary
     if outputs.out is not None:
         export(context.database, job_id, outputs.out)
     if outputs.figure is not None:
@@ -79,17 +81,34 @@ def accept_only(context: Context, request: LabelRequest, outputs: Outputs) -> Jo
     """Accept and plan a request; workers that run elsewhere do the rest."""
     waker = make_waker(context.settings, context.database)
     submitted = submit(context.database, context.settings, request)
-    plan(context.database, submitted.job_id, after_commit=waker.top_up)
+    reporter = make_reporter(as_json=outputs.as_json)
+    with pausing_on_ctrl_c(context, submitted.job_id):
+        plan_or_fail(context.database, submitted.job_id, after_commit=waker.top_up)
     with context.database.read() as session:
         summary = summarise(session, submitted.job_id)
-    make_reporter(as_json=outputs.as_json).accepted(summary)
+    if summary.state is JobState.PAUSED:
+        reporter.stopped(summary)
+    else:
+        reporter.accepted(summary)
     return summary
 
 
-def _stopped(context: Context, job_id: int, reporter: Reporter) -> NoReturn:
-    with context.database.write() as session:
-        control.pause(session, job_id)
-        summary = summarise(session, job_id)
-    if summary.state is JobState.PAUSED:
-        reporter.stopped(summary)
-    raise typer.Exit(ExitCode.INTERRUPTED)
+@contextmanager
+def pausing_on_ctrl_c(context: Context, job_id: int) -> Iterator[None]:
+    """Turn Ctrl-C into a pause of the job, unless it has ended in the same moment."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with context.database.write() as session:
+            control.pause(session, job_id)
+
+
+def exit_with(summary: JobSummary, *, strict: bool = False) -> NoReturn:
+    """End the program with the code that says how a job stands."""
+    match summary.state:
+        case JobState.FAILED | JobState.CANCELLED:
+            raise typer.Exit(ExitCode.FAILED)
+        case JobState.PAUSED:
+            raise typer.Exit(ExitCode.INTERRUPTED)
+        case _:
+            raise typer.Exit(ExitCode.IMAGE_ERRORS if strict and summary.num_errors else ExitCode.DONE)

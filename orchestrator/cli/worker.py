@@ -16,21 +16,23 @@ def worker(
     *,
     queues: Annotated[str, typer.Option(help="Which work to take, separated by commas.")] = "label,train",
     preload: Annotated[
-        Optional[list[str]], typer.Option(help="Load this backbone at the start; may be given again.", metavar="NAME")
+        Optional[list[str]],
+        typer.Option(help="Load these backbones at the start: NAME, or NAME,NAME; may be given again.", metavar="NAME"),
     ] = None,
 ) -> None:
     """Run a worker until it is stopped (Ctrl-C, SIGTERM)."""
     from core.errors import UsageError
     from orchestrator.cli.context import open_context
-    from workers.ml.catalog import get_backbone
 
     names = [name.strip() for name in queues.split(",")]
     if unknown := sorted(set(names) - {queue.value for queue in Queue}):
         raise UsageError(f"There is no queue {unknown[0]!r}. Expected one of: {', '.join(Queue)}.")
     if preload:
         # Children read their settings from the environment.
-        os.environ["LABELYARD_PRELOAD"] = ",".join(get_backbone(name).name for name in preload)
+        os.environ["LABELYARD_PRELOAD"] = ",".join(preload)
     with open_context() as context:
+        if context.settings.is_embedded and Queue.LABEL not in names:
+            raise UsageError(f"There is no work for the queues {queues} yet. Expected `label` among them.")
         if context.settings.is_embedded:
             _work_embedded(context)
     if not context.settings.is_embedded:

@@ -60,6 +60,9 @@ class LocalTree:
             mode = os.stat(location).st_mode  # noqa: PTH116  names that are not UTF-8 stay strings
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except ValueError:
+            # A name with a NUL in it, which no file has.
+            return None
         except OSError as error:
             raise SourceError(_problem(location, error)) from error
         if stat.S_ISDIR(mode):
@@ -82,7 +85,7 @@ class LocalTree:
         """Open a regular file."""
         try:
             return open(location, "rb")  # noqa: PTH123  as above
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise SourceError(_problem(location, error)) from error
 
     def join(self, folder: str, name: str) -> str:
@@ -151,5 +154,6 @@ def _kind_of(entry: os.DirEntry[bytes]) -> EntryKind:
         return EntryKind.OTHER
 
 
-def _problem(location: str, error: OSError) -> str:
-    return f"{location} cannot be read: {error.strerror or error}. Check that it exists and that you may read it."
+def _problem(location: str, error: OSError | ValueError) -> str:
+    problem = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return f"{location} cannot be read: {problem}. Check that it exists and that you may read it."

@@ -3,6 +3,8 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,6 +113,37 @@ def test_a_setting_that_cannot_be_read(cli: Cli, photographs: Photographs):
     refuse(cli, "photographs", "--model", MODEL, code=2, says="LABELYARD_WORKERS", LABELYARD_WORKERS="many")
 
 
+@pytest.mark.parametrize(("name", "value"), [("LABELYARD_LOG_LEVEL", "loud"), ("LABELYARD_PRELOAD", "mobilnet")])
+def test_a_setting_that_names_nothing(cli: Cli, photographs: Photographs, name: str, value: str):
+    photographs(1)
+    refuse(cli, "photographs", "--model", MODEL, code=2, says=value, **{name: value})
+
+
+def test_a_settings_file_that_cannot_be_read(cli: Cli, photographs: Photographs):
+    photographs(1)
+    (cli.cwd / "labelyard.toml").write_text("workers = = 2")
+    refuse(cli, "photographs", "--model", MODEL, code=2, says="labelyard.toml cannot be read")
+
+
+def test_a_file_that_is_no_database(cli: Cli, photographs: Photographs):
+    photographs(1)
+    (cli.cwd / "letter.db").write_text("This is a letter, and long enough to have been a database header." * 99)
+    done = cli("label", "photographs", "--model", MODEL, LABELYARD_DATABASE_URL="sqlite:///letter.db")
+    assert done.returncode == 3
+    assert "not a database" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_secrets_are_never_printed(cli: Cli):
+    env = {
+        "LABELYARD_DATABASE_URL": "postgresql://127.0.0.1:9/x?user=u&password=secret-word",
+        "LABELYARD_BROKER_URL": "redis://:secret-word@127.0.0.1:9/0?password=secret-word",
+    }
+    for command in (("settings",), ("settings", "--json"), ("jobs",), ("worker",)):
+        done = cli(*command, **env)
+        assert "secret-word" not in done.stdout + done.stderr
+
+
 def test_an_option_that_cannot_be_meant(cli: Cli, photographs: Photographs):
     photographs(1)
     done = cli("label", "photographs", "--top-k", "0")
@@ -143,6 +176,36 @@ def test_a_state_folder_that_cannot_be_made(cli: Cli, photographs: Photographs, 
     done = cli("label", "photographs", "--model", MODEL, LABELYARD_HOME=str(tmp_path / "file" / "state"))
     assert done.returncode == 3
     assert "LABELYARD_HOME" in done.stderr
+
+
+def test_a_job_that_is_done_cannot_be_resumed(cli: Cli, photographs: Photographs):
+    folder = photographs(1)
+    cli("label", "photographs", "--model", MODEL, "--no-wait")
+    shutil.rmtree(folder)
+    assert cli("jobs", "resume", "1").returncode == 0
+    done = cli("jobs", "resume", "1")
+    assert done.returncode == 2
+    assert "Job 1 is done" in done.stderr
+
+
+def test_a_manifest_of_impossible_names_becomes_error_rows_with_their_reasons(cli: Cli, photographs: Photographs):
+    photographs(1)
+    entries = [b"photographs/00000.jpg", b"caf\xe9.jpg", b"a\0b.jpg", b"a\0b.npy#1", b"caf\xe9.tar#x.jpg"]
+    (cli.cwd / "list.txt").write_bytes(b"\n".join(entries))
+    summary = cli.json("label", "list.txt", "--model", MODEL, "--out", "o.csv")
+    assert (summary["num_predictions"], summary["num_errors"]) == (1, 4)
+    assert set(summary["errors"]) <= {"not_found", "unreadable"}
+
+
+def test_a_worker_process_whose_setup_is_missing_says_so_and_ends_with_3(cli: Cli):
+    env = cli.env | {"LABELYARD_DATABASE_URL": "postgresql://127.0.0.1:9/nothing"}
+    command = [sys.executable, "-m", "workers.local", "--worker-id", "anna"]
+    # Its standard input stays open, as under a supervisor.
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        said = worker.stdout.read()
+        assert worker.wait(60) == 3
+    assert "does not answer" in said
 
 
 def test_a_source_that_vanishes_while_it_waits_becomes_error_rows(cli: Cli, photographs: Photographs):

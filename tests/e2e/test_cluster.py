@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def test_a_worker_without_the_weights_says_so_and_leaves_the_work(
     cluster: Cli, ledger: Database, photographs: Photographs, tmp_path: Path
 ):
     photographs(2)
-    cluster.start("worker", KERAS_HOME=str(tmp_path / "no-weights"))
+    log = {"LABELYARD_LOG_LEVEL": "INFO", "LABELYARD_SWEEP_INTERVAL_S": "1"}
+    unable = cluster.start("worker", KERAS_HOME=str(tmp_path / "no-weights"), **log)
     cluster("label", "photographs", "--model", MODEL, "--no-wait")
     job = wait_for(
         lambda: (
@@ -124,7 +126,12 @@ def test_a_worker_without_the_weights_says_so_and_leaves_the_work(
     )
     assert job["state"] == "running"
     assert job["num_errors"] == 0
-    start_workers(cluster, ledger, 2)
+    time.sleep(5)
+    kill_with_children(unable)
+    assert unable.stdout is not None
+    num_idle = unable.stdout.read().count("nothing_to_do")
+    assert num_idle < 30, "it is woken by sweeps, once a second, and not by itself"
+    start_workers(cluster, ledger, 1)
     wait_for(lambda: cluster.json("jobs", "show", "1")["state"] == "done", "the job's end")
 
 

@@ -17,6 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from program import MODEL, Cli, wait_for
 
+from db.database import Database
+from db.ledger import control
+
 Photographs = Callable[..., Path]
 
 
@@ -178,6 +181,20 @@ def test_ctrl_c_leaves_a_job_that_the_same_command_finishes(cli: Cli, photograph
     assert len(read_csv(cli.cwd / "o.csv")) == 400
     assert len(cli.json("jobs")) == 1
     assert attempts.items() <= attempts_of_done_chunks(cli).items(), "finished chunks are not done again"
+
+
+def test_a_job_that_someone_else_pauses_writes_no_file_and_ends_with_130(cli: Cli, photographs: Photographs):
+    photographs(1000)
+    running = cli.start("label", "photographs", "--model", MODEL, "--chunk-size", "10", "--out", "o.csv")
+    wait_for(lambda: num_done_chunks(cli), "a finished chunk")
+    database = Database(f"sqlite:///{cli.env['LABELYARD_HOME']}/labelyard.db")
+    with database.write() as session:
+        assert control.pause(session, 1)
+    database.close()
+    said = running.communicate(timeout=60)[0]
+    assert running.returncode == 130, said
+    assert "jobs resume 1" in said
+    assert not (cli.cwd / "o.csv").exists()
 
 
 def test_jobs_resume_finishes_what_a_killed_command_left(cli: Cli, photographs: Photographs):

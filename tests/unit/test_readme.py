@@ -16,6 +16,10 @@ def test_the_settings_table_is_the_one_that_the_code_prints():
     assert table == settings_table(), "replace it with what `labelyard settings --markdown` prints"
 
 
+def test_no_placeholder_was_left():
+    assert not re.findall(r"^[A-Z_]{6,}$", README, re.MULTILINE)
+
+
 def test_every_command_in_the_readme_exists():
     commands = set(re.findall(r"^(?:\.venv/bin/)?labelyard ((?:jobs |db )?[a-z]+)", README, re.MULTILINE))
     assert len(commands) > 5

@@ -38,6 +38,8 @@ def upgrade() -> None:
         sa.Column("planned_at", sa.Float(precision=53), nullable=True),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("finished_at", sa.Float(precision=53), nullable=True),
+        sa.Column("active_s", sa.Float(precision=53), nullable=False),
+        sa.Column("started_at", sa.Float(precision=53), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
     )
@@ -71,6 +73,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=200), nullable=False),
         sa.Column("host", sa.String(length=200), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("only_job", sa.BigInteger(), nullable=True),
         sa.Column("started_at", sa.Float(precision=53), nullable=False),
         sa.Column("seen_at", sa.Float(precision=53), nullable=False),
         sa.Column("backbone_loads", sa.JSON(), nullable=False),
