@@ -1,5 +1,6 @@
 """The real program in real processes, for end-to-end tests. Knows nothing of pytest."""
 
+import csv
 import json
 import os
 import signal
@@ -80,6 +81,12 @@ def wait_for(condition: Callable[[], Value], what: str, *, timeout_s: float = WA
             return answer
         time.sleep(0.1)
     raise AssertionError(f"Waited {timeout_s} s for {what}.")
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read what the program wrote; names that are not UTF-8 come out as Python shows them."""
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
 
 
 def kill_with_children(process: subprocess.Popen[str]) -> None:

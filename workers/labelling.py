@@ -4,7 +4,7 @@ Celery tasks and the embedded loop both call `work_once`; neither adds to it.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -81,22 +81,35 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> list[Outcome]:
         model: PreprocessingContract(backbone.spec.size_hw, work.options.resize) for model, backbone in loaded.items()
     }
     batch_size = min(backbone.engine.batch_size for backbone in loaded.values())
-    outcomes: list[Outcome] = []
-    for batch in batched(_prepared(runtime, work, set(contracts.values()), lease), batch_size):
-        errors = [(image, found) for image, found in batch if isinstance(found, ImageError)]
-        outcomes += [Outcome(image.ordinal, model.id, error) for image, error in errors for model in work.models]
-        good = [(image, found) for image, found in batch if not isinstance(found, ImageError)]
-        features: dict[str, np.ndarray] = {}  # one pass of a backbone serves all its heads
-        for model, backbone in loaded.items() if good else ():
-            if model.backbone not in features:
-                images = np.stack([arrays[contracts[model]] for _, arrays in good])
-                features[model.backbone] = backbone.engine.features(images)
-            predictions = _predictions(backbone.head.probabilities(features[model.backbone]), work.options.top_k)
-            outcomes += [
-                Outcome(image.ordinal, model.id, prediction)
-                for (image, _), prediction in zip(good, predictions, strict=True)
-            ]
-    return outcomes
+    batches = batched(_prepared(runtime, work, set(contracts.values()), lease), batch_size)
+    return [
+        outcome
+        for batch in batches
+        for outcome in _label_batch(batch, loaded, contracts, top_k_size=work.options.top_k)
+    ]
+
+
+def _label_batch(
+    batch: Sequence[tuple[OwedImage, Prepared]],
+    loaded: Mapping[AskedModel, LoadedBackbone],
+    contracts: Mapping[AskedModel, PreprocessingContract],
+    *,
+    top_k_size: int,
+) -> Iterator[Outcome]:
+    good = [(image, found) for image, found in batch if not isinstance(found, ImageError)]
+    features: dict[str, np.ndarray] = {}  # one pass of a backbone serves all its heads
+    for model, backbone in loaded.items():
+        for image, found in batch:
+            if isinstance(found, ImageError):
+                yield Outcome(image.ordinal, model.id, found)
+        if good and model.backbone not in features:
+            features[model.backbone] = backbone.engine.features(
+                np.stack([arrays[contracts[model]] for _, arrays in good])
+            )
+        if good:
+            predictions = _predictions(backbone.head.probabilities(features[model.backbone]), top_k_size)
+            for (image, _), prediction in zip(good, predictions, strict=True):
+                yield Outcome(image.ordinal, model.id, prediction)
 
 
 def _prepared(

@@ -1,13 +1,12 @@
 """Labels of real photographs are what plain Keras says of them."""
 
-import csv
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from program import Cli
+from program import Cli, read_csv
 
 MODEL = "mobilenet-0.75"
 
@@ -64,11 +63,6 @@ def compare(rows: list[dict[str, str]], plain_keras: dict[str, list[tuple[str, s
             assert choice["score"] == pytest.approx(score, abs=1e-3), name
         num_right += row["label_id"] == name.partition("_")[0]
     return num_right / len(rows)
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def test_embedded_labels_of_photographs_equal_plain_keras(cli: Cli, test_data: Path, plain_keras):

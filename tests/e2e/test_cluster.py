@@ -1,6 +1,5 @@
 """The same commands with a real Redis, a real PostgreSQL and real Celery workers."""
 
-import csv
 import json
 import os
 import signal
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from program import MODEL, Cli, kill_with_children, wait_for
+from program import MODEL, Cli, kill_with_children, read_csv, wait_for
 from sqlalchemy import text
 
 from core.queues import MAX_WAKE_UPS, Queue
@@ -20,11 +19,6 @@ from db.database import Database
 Photographs = Callable[..., Path]
 # Leases that run out soon, so that a test need not wait half a minute.
 QUICK = {"LABELYARD_LEASE_S": "4", "LABELYARD_SWEEP_INTERVAL_S": "1"}
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

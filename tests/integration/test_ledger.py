@@ -2,93 +2,35 @@
 
 import threading
 import time
-from collections.abc import Sequence
 
 import pytest
+from ledger_steps import (
+    ANNA,
+    BERT,
+    LEASE_S,
+    accept,
+    claim,
+    expire_leases,
+    finish,
+    job_with,
+    model_of,
+    num_results,
+    outcomes,
+    plan,
+    state_of,
+    sweep,
+)
 from sqlalchemy import func, select, update
 
-from core.errors import UnknownJobError, UsageError
+from core.errors import UnknownJobError
 from core.items import FileLocator, Item
-from core.jobs import Claim, ImageError, JobRequest, LabelOptions, Outcome, Prediction, WorkerProfile
-from core.types import ChunkState, JobState, Priority, Reason
+from core.jobs import WorkerProfile
+from core.types import JobState, Priority
 from db.database import Database
 from db.ledger import accepting, control, leasing, sweeping
-from db.ledger.progress import count_reasons, models_of, progress
-from db.models import ensure_model
+from db.ledger.progress import count_reasons, progress
 from db.results import labelled_images
-from db.tables import ChunkTable, JobTable, ResultTable
-
-LEASE_S = 30.0
-ANNA, BERT = WorkerProfile("anna"), WorkerProfile("bert")
-
-
-def accept(ledger: Database, *, priority: Priority = Priority.BULK, backbone: str = "mobilenet") -> int:
-    with ledger.write() as session:
-        model_id = ensure_model(session, name=f"imagenet:{backbone}", version=1, backbone=backbone)
-        request = JobRequest("test", (model_id,), [{"text": "x"}], "hash", LabelOptions(chunk_size=4), priority)
-        return accepting.accept(session, request)
-
-
-def plan(ledger: Database, job_id: int, num_images: int, *, finish: bool = True) -> None:
-    items = [Item(f"{n}.jpg", FileLocator(f"/{n}.jpg"), str(n)) for n in range(num_images)]
-    with ledger.write() as session:
-        assert accepting.append_items(session, job_id, items, after=0, cursor="end", chunk_size=4)
-        if finish:
-            accepting.finish_planning(session, job_id, num_skipped=0)
-
-
-def job_with(ledger: Database, num_images: int, **options: object) -> int:
-    job_id = accept(ledger, **options)
-    plan(ledger, job_id, num_images)
-    return job_id
-
-
-def claim(ledger: Database, profile: WorkerProfile = ANNA, *, proposed: int | None = None) -> Claim | None:
-    with ledger.write() as session:
-        return leasing.claim(session, profile, lease_s=LEASE_S, proposed=proposed)
-
-
-def outcomes(ledger: Database, lease: Claim, *, bad: Sequence[int] = ()) -> list[Outcome]:
-    model_id = model_of(ledger, lease.job_id)
-    with ledger.read() as session:
-        ordinals = session.scalars(
-            leasing.owed_ordinals(lease.job_id, lease.first_ordinal, lease.last_ordinal, redo=lease.redo)
-        ).all()
-    error = ImageError(Reason.TRUNCATED, "cut off")
-    good = Prediction((7, 3), (0.75, 0.25))
-    return [Outcome(ordinal, model_id, error if ordinal in bad else good) for ordinal in ordinals]
-
-
-def finish(ledger: Database, lease: Claim, *, bad: Sequence[int] = ()) -> bool:
-    done = outcomes(ledger, lease, bad=bad)
-    with ledger.write() as session:
-        return leasing.finish(session, lease, done)
-
-
-def expire_leases(ledger: Database) -> None:
-    """As if their time had run out."""
-    with ledger.write() as session:
-        session.execute(update(ChunkTable).where(ChunkTable.state == ChunkState.LEASED).values(lease_expires_at=0))
-
-
-def sweep(ledger: Database):
-    with ledger.write() as session:
-        return sweeping.sweep(session)
-
-
-def state_of(ledger: Database, job_id: int) -> JobState:
-    with ledger.read() as session:
-        return control.get_job(session, job_id).state
-
-
-def num_results(ledger: Database, job_id: int) -> int:
-    with ledger.read() as session:
-        return session.scalars(select(func.count()).where(ResultTable.job_id == job_id)).one()
-
-
-def model_of(ledger: Database, job_id: int) -> int:
-    with ledger.read() as session:
-        return models_of(session, job_id)[0].id
+from db.tables import ChunkTable, JobTable
 
 
 def test_every_image_of_a_finished_job_has_one_row_in_source_order(ledger: Database):
@@ -263,73 +205,6 @@ def test_two_planners_of_one_job_append_each_image_once(ledger: Database):
     with ledger.read() as session:
         assert control.get_job(session, job_id).num_planned == 6
         assert session.scalars(select(func.sum(ChunkTable.num_images))).one() == 6
-
-
-def test_a_chunk_whose_worker_died_twice_is_cut_until_the_killer_stands_alone(ledger: Database):
-    """An image kills every worker that touches it; 15 others are in its chunk's way."""
-    job_id = accept(ledger)
-    items = [Item(f"{n}.jpg", FileLocator(f"/{n}.jpg"), str(n)) for n in range(16)]
-    with ledger.write() as session:
-        accepting.append_items(session, job_id, items, after=0, cursor="end", chunk_size=16)
-        accepting.finish_planning(session, job_id, num_skipped=0)
-    killer, num_deaths = 11, 0
-    while lease := claim(ledger):
-        if lease.first_ordinal <= killer <= lease.last_ordinal:
-            num_deaths += 1
-            with ledger.write() as session:
-                sweeping.worker_died(session, "anna")
-        else:
-            assert finish(ledger, lease)
-    assert state_of(ledger, job_id) is JobState.DONE
-    with ledger.read() as session:
-        reasons = {image.ordinal: image.reason for image in labelled_images(session, job_id, model_of(ledger, job_id))}
-    assert reasons == {n: Reason.WORKER_DIED if n == killer else None for n in range(16)}
-    # Two for the whole chunk, one for each cut, three for the image alone.
-    assert num_deaths == 2 + 3 + 3
-
-
-def test_retry_tries_the_failed_images_again_and_no_others(ledger: Database):
-    job_id = job_with(ledger, 12)
-    while lease := claim(ledger):
-        finish(ledger, lease, bad=[1, 2, 9])
-    with ledger.write() as session:
-        assert control.retry_errors(session, job_id, chunk_size=2) == 3
-    assert state_of(ledger, job_id) is JobState.RUNNING
-    assert num_results(ledger, job_id) == 12, "error rows stay until they are replaced"
-    tried: list[int] = []
-    while lease := claim(ledger):
-        tried += [outcome.ordinal for outcome in outcomes(ledger, lease)]
-        assert finish(ledger, lease, bad=[9])
-    assert tried == [1, 2, 9]
-    assert num_results(ledger, job_id) == 12
-    with ledger.read() as session:
-        so_far = progress(session, job_id)
-    assert (so_far.num_predictions, so_far.num_errors) == (11, 1)
-    assert state_of(ledger, job_id) is JobState.DONE
-
-
-def test_a_retried_image_that_kills_its_workers_keeps_one_row(ledger: Database):
-    job_id = job_with(ledger, 4)
-    finish(ledger, claim(ledger), bad=[1, 2])
-    with ledger.write() as session:
-        control.retry_errors(session, job_id, chunk_size=4)
-    while lease := claim(ledger):
-        if 2 in [outcome.ordinal for outcome in outcomes(ledger, lease)]:
-            with ledger.write() as session:
-                sweeping.worker_died(session, "anna")
-        else:
-            finish(ledger, lease)
-    assert num_results(ledger, job_id) == 4
-    with ledger.read() as session:
-        assert count_reasons(session, job_id) == {"worker_died": 1}
-        so_far = progress(session, job_id)
-    assert (so_far.num_predictions, so_far.num_errors) == (3, 1)
-
-
-def test_retry_of_a_running_job_is_refused(ledger: Database):
-    job_id = job_with(ledger, 4)
-    with ledger.write() as session, pytest.raises(UsageError, match="once it has ended"):
-        control.retry_errors(session, job_id, chunk_size=4)
 
 
 def test_a_job_that_is_not_there_is_named(ledger: Database):
