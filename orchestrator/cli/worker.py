@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 
 def worker(
+    more: Annotated[
+        Optional[list[str]], typer.Argument(help="More names for --preload.", metavar="[NAME...]", show_default=False)
+    ] = None,
     *,
     queues: Annotated[str, typer.Option(help="Which work to take, separated by commas.")] = "label,train",
     preload: Annotated[
@@ -27,9 +30,11 @@ def worker(
     names = [name.strip() for name in queues.split(",")]
     if unknown := sorted(set(names) - {queue.value for queue in Queue}):
         raise UsageError(f"There is no queue {unknown[0]!r}. Expected one of: {', '.join(Queue)}.")
+    if more and not preload:
+        raise UsageError(f"Received {more[0]!r}, expected options alone. To load a backbone: --preload {more[0]}.")
     if preload:
         # Children read their settings from the environment.
-        os.environ["LABELYARD_PRELOAD"] = ",".join(preload)
+        os.environ["LABELYARD_PRELOAD"] = ",".join([*preload, *(more or [])])
     with open_context() as context:
         if context.settings.is_embedded and Queue.LABEL not in names:
             raise UsageError(f"There is no work for the queues {queues} yet. Expected `label` among them.")

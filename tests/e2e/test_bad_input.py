@@ -164,6 +164,21 @@ def test_an_older_database_is_left_as_it_is(cli: Cli, photographs: Photographs):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--queues", "label,paint"), "no queue 'paint'"),
+        (("--preload", MODEL, "mobilnet"), "'mobilnet'"),
+        ((MODEL,), f"--preload {MODEL}"),
+    ],
+)
+def test_a_worker_that_is_asked_for_what_there_is_not(cli: Cli, arguments: tuple[str, ...], says: str):
+    done = cli("worker", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_job_that_does_not_exist(cli: Cli):
     done = cli("jobs", "show", "12")
     assert done.returncode == 2
