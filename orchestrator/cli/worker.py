@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def worker(
     more: Annotated[
-        Optional[list[str]], typer.Argument(help="More names for --preload.", metavar="[NAME...]", show_default=False)
+        Optional[list[str]], typer.Argument(help="More names for --preload.", metavar="NAME", show_default=False)
     ] = None,
     *,
     queues: Annotated[str, typer.Option(help="Which work to take, separated by commas.")] = "label,train",
