@@ -23,7 +23,7 @@ from orchestrator.planning import plan_or_fail
 from workers.naming import default_worker_id
 from workers.supervising import LocalWorkers
 from workers.sweeper import Sweeper
-from workers.waking import NullWaker, Waker
+from workers.waking import NullWaker, Waker, wake
 
 POLL_INTERVAL_S = 0.25
 
@@ -128,7 +128,7 @@ class Planner:
 
     def _run(self) -> None:
         try:
-            plan_or_fail(self._database, self._job_id, after_commit=self._waker.top_up)
+            plan_or_fail(self._database, self._job_id, after_commit=lambda: wake(self._waker))
         except BaseException as error:  # noqa: BLE001 - handed to the thread that watches, whatever it is
             self._future.set_exception(error)
 

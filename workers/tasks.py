@@ -11,7 +11,6 @@ import structlog
 from celery import current_app, shared_task
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from core.errors import BrokerError
 from core.logs import configure_logging
 from core.queues import LABEL_CHUNK_TASK
 from core.settings import Settings
@@ -25,6 +24,7 @@ from workers.naming import default_worker_id
 from workers.runtime import Runtime
 from workers.streams import redirect_native_output
 from workers.sweeper import Sweeper
+from workers.waking import wake
 
 logger = structlog.get_logger(__name__)
 
@@ -40,11 +40,7 @@ def label_chunk(job: int, chunk: int) -> None:
         # Waking again at once would find nothing again; the sweeper does it in its own time.
         logger.info("nothing_to_do", job_id=job, chunk_id=chunk)
         return
-    try:
-        BrokerWaker(current_app, runtime.database).top_up()
-    except BrokerError as error:
-        # The sweeper wakes instead.
-        logger.warning("wake_up_failed", problem=str(error))
+    wake(BrokerWaker(current_app, runtime.database))
 
 
 @cache

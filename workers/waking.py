@@ -2,6 +2,12 @@
 
 from typing import Protocol
 
+import structlog
+
+from core.errors import BrokerError
+
+logger = structlog.get_logger(__name__)
+
 
 class Waker(Protocol):
     """Something that makes workers look into the ledger."""
@@ -17,3 +23,11 @@ class NullWaker:
     def top_up(self) -> int:
         """Do nothing."""
         return 0
+
+
+def wake(waker: Waker) -> None:
+    """Top up after a commit. A broker that is away is no reason to stop: the sweepers wake instead."""
+    try:
+        waker.top_up()
+    except BrokerError as error:
+        logger.warning("wake_up_failed", problem=str(error))

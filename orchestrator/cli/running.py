@@ -18,7 +18,7 @@ from orchestrator.planning import plan_or_fail
 from orchestrator.submitting import LabelRequest, submit
 from orchestrator.summary import JobSummary, summarise
 from orchestrator.watching import make_waker, run_to_end
-from workers.waking import Waker
+from workers.waking import Waker, wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def accept_only(context: Context, request: LabelRequest, outputs: Outputs) -> Jo
     submitted = submit(context.database, context.settings, request)
     reporter = make_reporter(as_json=outputs.as_json)
     with pausing_on_ctrl_c(context, submitted.job_id):
-        plan_or_fail(context.database, submitted.job_id, after_commit=waker.top_up)
+        plan_or_fail(context.database, submitted.job_id, after_commit=lambda: wake(waker))
     with context.database.read() as session:
         summary = summarise(session, submitted.job_id)
     if summary.state is JobState.PAUSED:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from servers import RedisServer
 from sqlalchemy import select
 
 from core.errors import SourceError
 from core.jobs import JobRequest, LabelOptions, WorkerProfile
+from core.settings import Settings
 from core.types import JobState
 from db.database import Database
 from db.ledger import accepting, control, leasing
@@ -14,6 +16,10 @@ from db.models import ensure_model
 from db.tables import ChunkTable, ImageTable
 from orchestrator.planning import plan, plan_or_fail
 from orchestrator.sources import resolve_sources
+from workers.app import create_app
+from workers.broker import BrokerWaker
+from workers.sweeper import Sweeper
+from workers.waking import wake
 
 CHUNK_SIZE = 5
 
@@ -89,6 +95,18 @@ def test_a_dead_planner_is_resumed_from_its_cursor(ledger: Database, folder: Pat
         ).all()
     covered = [ordinal for first, last in ranges for ordinal in range(first, last + 1)]
     assert covered == list(range(60)), "every image is in exactly one chunk"
+
+
+def test_planning_goes_on_while_the_broker_is_away(ledger: Database, folder: Path, own_redis_server: RedisServer):
+    waker = BrokerWaker(create_app(Settings(broker_url=own_redis_server.url)), ledger)
+    assert waker.num_waiting() == 0
+    own_redis_server.kill()
+    job_id = accept(ledger, folder)
+    plan(ledger, job_id, after_commit=lambda: wake(waker))
+    assert len(planned_names(ledger, job_id)) == 40
+    own_redis_server.start()
+    assert Sweeper(ledger, waker, interval_s=1).sweep_once().num_requeued == 0
+    assert waker.num_waiting() == 40 / CHUNK_SIZE, "the sweeper has made up for what was not sent"
 
 
 def test_a_source_that_cannot_be_read_any_further_fails_the_job_and_says_why(ledger: Database, folder: Path):
