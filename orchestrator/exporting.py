@@ -24,6 +24,8 @@ from db.ledger.progress import models_of
 from db.results import LabelledImage, class_labels, labelled_images
 
 COLUMNS = ("image", "label", "label_id", "score", "topk", "error")
+# The last column of a job with several models, which has one line per image and model.
+MODEL_COLUMN = "model"
 PARQUET_ROW_GROUP = 10_000
 
 
@@ -37,10 +39,11 @@ class Row:
     score: float | None  # probability in [0, 1]
     topk: list[dict[str, Any]]  # [{"label", "label_id", "score"}, ...], best first
     error: str | None  # "reason: sentence"
+    model: str  # who says so: "imagenet:mobilenet@1"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, columns: Sequence[str]) -> dict[str, Any]:
         """Plain values, in the columns' order."""
-        return {column: getattr(self, column) for column in COLUMNS}
+        return {column: getattr(self, column) for column in columns}
 
 
 def export(database: Database, job_id: int, path: Path) -> int:
@@ -56,7 +59,9 @@ def export(database: Database, job_id: int, path: Path) -> int:
     check_writable(path)
     write = _WRITERS[path.suffix.lower()]
     with replacing(path) as file, database.read() as session:
-        return write(file, rows(session, job_id))
+        num_models = len(models_of(session, job_id))
+        columns = COLUMNS if num_models == 1 else (*COLUMNS, MODEL_COLUMN)
+        return write(file, rows(session, job_id), columns)
 
 
 @contextmanager
@@ -109,63 +114,58 @@ def check_file(path: Path, endings: Sequence[str]) -> None:
 
 
 def rows(session: Session, job_id: int) -> Iterator[Row]:
-    """A job's rows, in source order."""
-    (model, *_) = models_of(session, job_id)
-    labels = class_labels(session, model.id)
-    for image in labelled_images(session, job_id, model.id):
-        yield _row(image, labels)
+    """A job's rows in source order; of several models, an image's rows stand together in the models' order."""
+    models = models_of(session, job_id)
+    names = [f"{model.name}@{model.version}" for model in models]
+    labels = [class_labels(session, model.id) for model in models]
+    results = [labelled_images(session, job_id, model.id) for model in models]
+    for images in zip(*results, strict=True):
+        for name, image, labels_of_model in zip(names, images, labels, strict=True):
+            yield _row(image, labels_of_model, name)
 
 
-def _row(image: LabelledImage, labels: dict[int, ClassLabel]) -> Row:
+def _row(image: LabelledImage, labels: dict[int, ClassLabel], model: str) -> Row:
     topk = [
         {"label": labels[index].label, "label_id": labels[index].label_id, "score": score}
         for index, score in image.topk
     ]
     best: dict[str, Any] = topk[0] if topk else {"label": None, "label_id": None, "score": None}
     error = None if image.reason is None else f"{image.reason}: {image.detail}"
-    return Row(image.name, best["label"], best["label_id"], best["score"], topk, error)
+    return Row(image.name, best["label"], best["label_id"], best["score"], topk, error, model)
 
 
-def _write_csv(file: IO[bytes], rows: Iterator[Row]) -> int:
+def _write_csv(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str]) -> int:
     # Names keep their bytes, whatever their encoding; that is why the text layer is made here.
     text = _TextLayer(file)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     num_rows = 0
     for row in rows:
         num_rows += 1
         topk = json.dumps(row.topk, ensure_ascii=False) if row.topk else ""
-        writer.writerow((row.image, row.label, row.label_id, row.score, topk, row.error))
+        writer.writerow((row.to_json(columns) | {"topk": topk}).values())
     return num_rows
 
 
-def _write_jsonl(file: IO[bytes], rows: Iterator[Row]) -> int:
+def _write_jsonl(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str]) -> int:
     num_rows = 0
     for row in rows:
         num_rows += 1
         # ASCII with escapes, so that names that are not UTF-8 survive.
-        file.write(json.dumps(row.to_json()).encode() + b"\n")
+        file.write(json.dumps(row.to_json(columns)).encode() + b"\n")
     return num_rows
 
 
-def _write_parquet(file: IO[bytes], rows: Iterator[Row]) -> int:
+def _write_parquet(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str]) -> int:
     import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only this format pays
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     best = pa.struct([("label", pa.string()), ("label_id", pa.string()), ("score", pa.float64())])
-    schema = pa.schema(
-        [
-            ("image", pa.string()),
-            ("label", pa.string()),
-            ("label_id", pa.string()),
-            ("score", pa.float64()),
-            ("topk", pa.list_(best)),
-            ("error", pa.string()),
-        ]
-    )
+    types = {"score": pa.float64(), "topk": pa.list_(best)}
+    schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
     num_rows = 0
     with pq.ParquetWriter(file, schema) as writer:
-        while group := [_valid_text(row.to_json()) for row in islice(rows, PARQUET_ROW_GROUP)]:
+        while group := [_valid_text(row.to_json(columns)) for row in islice(rows, PARQUET_ROW_GROUP)]:
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
             num_rows += len(group)
     return num_rows
@@ -200,7 +200,7 @@ def _umask() -> int:
     return current
 
 
-_WRITERS: dict[str, Callable[[IO[bytes], Iterator[Row]], int]] = {
+_WRITERS: dict[str, Callable[[IO[bytes], Iterator[Row], Sequence[str]], int]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
     ".parquet": _write_parquet,

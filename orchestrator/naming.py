@@ -1,8 +1,9 @@
 """What a user calls a model: `NAME`, `NAME@VERSION`, `imagenet:NAME`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.errors import UnknownModelError
+from core.errors import UnknownModelError, UsageError
 from workers.ml.catalog import get_backbone
 
 IMAGENET_PREFIX = "imagenet:"
@@ -20,6 +21,20 @@ class ModelName:
     def __str__(self) -> str:
         """The way a user types it."""
         return f"{self.name}@{self.version}"
+
+
+def parse_models(texts: Sequence[str]) -> list[ModelName]:
+    """Find the models that a user means, in their order.
+
+    Raises:
+        UnknownModelError: one of them is not there.
+        UsageError: one of them is named twice.
+    """
+    models = [parse_model(text) for text in texts]
+    for number, model in enumerate(models):
+        if model in models[:number]:
+            raise UsageError(f"Model {model} is named twice. Expected each once.")
+    return models
 
 
 def parse_model(text: str) -> ModelName:

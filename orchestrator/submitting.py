@@ -12,7 +12,7 @@ from core.types import Priority
 from db import models as model_store
 from db.database import Database
 from db.ledger import accepting, control
-from orchestrator.naming import ModelName, parse_model
+from orchestrator.naming import ModelName, parse_models
 from orchestrator.sources import SourceSpec, resolve_sources
 from workers.ml.catalog import get_backbone
 from workers.ml.weights import ensure_weights
@@ -23,7 +23,7 @@ class LabelRequest:
     """What a user asks `label` to do."""
 
     sources: Sequence[str]  # as typed
-    model: str  # as typed
+    models: Sequence[str]  # as typed; each labels every image, in one pass
     options: LabelOptions = field(default_factory=LabelOptions)
     priority: Priority = Priority.BULK
     name: str | None = None
@@ -43,26 +43,30 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
     """Check a request, then accept it, or find the unfinished job that made the same one.
 
     Raises:
-        UsageError: the sources or the model cannot be meant.
+        UsageError: the sources or the models cannot be meant.
         WeightsError: embedded, and the weights cannot be had.
     """
-    model = parse_model(request.model)
+    models = parse_models(request.models)
     specs = resolve_sources(request.sources, column=request.column, allow_http=request.allow_http, cwd=Path.cwd())
     if settings.is_embedded:
         # Elsewhere, the weights are the workers' affair.
-        ensure_weights(get_backbone(model.backbone))
-    request_hash = _hash(specs, model, request.options)
+        for model in models:
+            ensure_weights(get_backbone(model.backbone))
+    request_hash = _hash(specs, models, request.options)
     with database.write() as session:
         unfinished = accepting.find_unfinished(session, request_hash)
         if unfinished is not None:
             control.resume(session, unfinished, priority=request.priority)
             return Submitted(unfinished, is_resumed=True)
-        model_id = model_store.ensure_model(session, name=model.name, version=model.version, backbone=model.backbone)
+        model_ids = [
+            model_store.ensure_model(session, name=model.name, version=model.version, backbone=model.backbone)
+            for model in models
+        ]
         job_id = accepting.accept(
             session,
             JobRequest(
                 name=request.name or _default_name(request.sources),
-                model_ids=(model_id,),
+                model_ids=tuple(model_ids),
                 sources=[spec.to_json() for spec in specs],
                 request_hash=request_hash,
                 options=request.options,
@@ -77,10 +81,10 @@ def _default_name(sources: Sequence[str]) -> str:
     return f"{sources[0]}{others}"
 
 
-def _hash(specs: Sequence[SourceSpec], model: ModelName, options: LabelOptions) -> str:
+def _hash(specs: Sequence[SourceSpec], models: Sequence[ModelName], options: LabelOptions) -> str:
     request = {
         "sources": [spec.to_json() for spec in specs],
-        "model": str(model),
+        "models": [str(model) for model in models],
         "top_k": options.top_k,
         "resize": options.resize,
     }

@@ -42,7 +42,7 @@ class JobSummary:
     seconds: float  # how long it has run, pauses left out
     images_per_s: float
     num_chunks: dict[str, int]  # by state
-    labels: dict[str, int]  # images per label, the most frequent ones
+    labels: dict[str, dict[str, int]]  # by model: images per label, the most frequent ones
     errors: dict[str, int]  # images per reason
     workers: list[WorkerSummary]
     waits_for: str | None  # why nothing happens, if nothing does
@@ -93,7 +93,10 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
         seconds=round(seconds, 3),
         images_per_s=round(so_far.num_finished / seconds, 2) if seconds > 0 else 0.0,
         num_chunks={str(state): number for state, number in progress.count_chunks(session, job_id).items()},
-        labels=dict(count_labels(session, job_id, models[0].id, limit=NUM_TOP_LABELS)) if with_counts else {},
+        labels={
+            f"{model.name}@{model.version}": dict(count_labels(session, job_id, model.id, limit=NUM_TOP_LABELS))
+            for model in (models if with_counts else ())
+        },
         errors=progress.count_reasons(session, job_id) if with_counts else {},
         workers=workers,
         waits_for=_reason_to_wait(job.state, so_far, session, job_id),

@@ -25,7 +25,7 @@ def demo(*, as_json: AsJson = False) -> None:
 
     photographs = _find_photographs()
     model = next((name for name in DEMO_MODELS if is_cached(get_backbone(name))), DEMO_MODELS[0])
-    request = LabelRequest([str(path) for path in photographs], model, LabelOptions(), name="demo")
+    request = LabelRequest([str(path) for path in photographs], [model], LabelOptions(), name="demo")
     with open_context() as context:
         folder = context.settings.home.expanduser() / "demo"
         folder.mkdir(parents=True, exist_ok=True)

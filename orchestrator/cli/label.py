@@ -8,6 +8,8 @@ import typer
 
 from core.types import ResizeMode
 
+DEFAULT_MODEL = "mobilenet"
+
 
 class PriorityName(StrEnum):
     """`core.types.Priority`, as typed."""
@@ -26,8 +28,13 @@ def label(
     ],
     *,
     model: Annotated[
-        str, typer.Option(help="Model to apply: NAME or NAME@VERSION.", metavar="NAME[@VERSION]")
-    ] = "mobilenet",
+        Optional[list[str]],
+        typer.Option(
+            help="Model to apply: NAME or NAME@VERSION. Given again, each labels every image, in one pass. "
+            f"[default: {DEFAULT_MODEL}]",
+            metavar="NAME[@VERSION]",
+        ),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, max=1000, help="How many of the best classes to keep.")] = 5,
     resize: Annotated[ResizeMode, typer.Option(help="How an image becomes the network's input.")] = ResizeMode.CROP,
     priority: Annotated[
@@ -38,7 +45,11 @@ def label(
         Optional[Path], typer.Option(help="Write results to this .csv, .jsonl or .parquet file.", metavar="FILE")
     ] = None,
     figure: Annotated[
-        Optional[Path], typer.Option(help="Draw a contact sheet of up to 36 images to this file.", metavar="FILE.png")
+        Optional[Path],
+        typer.Option(
+            help="Draw up to 36 images with what the first model says of them.",
+            metavar="FILE.png",
+        ),
     ] = None,
     column: Annotated[Optional[str], typer.Option(help="The manifest's column that names images.")] = None,
     job_name: Annotated[Optional[str], typer.Option(help="What to call the job.", metavar="TEXT")] = None,
@@ -60,7 +71,7 @@ def label(
 
     request = LabelRequest(
         sources=source,
-        model=model,
+        models=model or [DEFAULT_MODEL],
         options=LabelOptions(top_k=top_k, resize=resize, chunk_size=chunk_size),
         priority=Priority[priority.name],
         name=job_name,

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -108,16 +108,23 @@ def print_job(summary: JobSummary) -> None:
 
 
 def print_counts(summary: JobSummary) -> None:
-    """Print how many images got each label, and how many failed for each reason."""
-    for heading, counts in (("most frequent labels", summary.labels), ("reasons for errors", summary.errors)):
-        if counts:
-            table = Table(box=None, header_style="bold", pad_edge=False)
-            table.add_column(heading)
-            table.add_column("images", justify="right")
-            for name, number in counts.items():
-                table.add_row(printable(name), f"{number:,}")
-            console().print()
-            console().print(table)
+    """Print how many images got each label, by model, and how many failed for each reason."""
+    for model, counts in summary.labels.items():
+        by_whom = f" ({model})" if len(summary.labels) > 1 else ""
+        _print_counts(f"most frequent labels{by_whom}", counts)
+    _print_counts("reasons for errors", summary.errors)
+
+
+def _print_counts(heading: str, counts: Mapping[str, int]) -> None:
+    if not counts:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(heading)
+    table.add_column("images", justify="right")
+    for name, number in counts.items():
+        table.add_row(printable(name), f"{number:,}")
+    console().print()
+    console().print(table)
 
 
 def _is_encodable(text: str) -> bool:

@@ -74,6 +74,22 @@ def test_embedded_labels_of_photographs_equal_plain_keras(cli: Cli, test_data: P
     assert accuracy > 0.8, "the published network is better than this on ImageNet photographs"
 
 
+def test_two_models_in_one_pass_say_what_each_says_alone(cli: Cli, test_data: Path, plain_keras):
+    names = ("mobilenet-0.25", MODEL)
+    summary = cli.json(
+        "label", test_data / "data" / "imagenet_samples", "--model", names[0], "--model", names[1], "--out", "o.csv"
+    )
+    assert (summary["num_images"], summary["num_predictions"]) == (100, 100)
+    assert [worker["backbone_loads"] for worker in summary["workers"]] == [dict.fromkeys(names, 1)]
+    rows = read_csv(cli.cwd / "o.csv")
+    assert [row["model"] for row in rows] == [f"imagenet:{name}@1" for name in names] * 100
+    assert [row["image"] for row in rows[::2]] == [row["image"] for row in rows[1::2]]
+    smaller, larger = rows[::2], rows[1::2]
+    accuracy = compare(larger, plain_keras)
+    num_right = sum(row["label_id"] == row["image"].rpartition("/")[2].partition("_")[0] for row in smaller)
+    assert num_right / len(smaller) < accuracy, "the smaller network is the weaker one"
+
+
 def test_redis_and_postgresql_give_the_same_file(cluster: Cli, cli: Cli, test_data: Path):
     photographs = test_data / "data" / "imagenet_samples"
     for _ in range(2):

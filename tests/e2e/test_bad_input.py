@@ -55,6 +55,11 @@ def test_a_version_that_does_not_exist(cli: Cli, photographs: Photographs):
     refuse(cli, "photographs", "--model", f"{MODEL}@7", code=2, says="no version '7'")
 
 
+def test_a_model_that_is_named_twice(cli: Cli, photographs: Photographs):
+    photographs(1)
+    refuse(cli, "photographs", "--model", MODEL, "--model", f"imagenet:{MODEL}@1", code=2, says="named twice")
+
+
 def test_weights_that_cannot_be_had(cli: Cli, photographs: Photographs, tmp_path: Path):
     photographs(1)
     says = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
