@@ -30,8 +30,8 @@ def label(
     model: Annotated[
         Optional[list[str]],
         typer.Option(
-            help="Model to apply: NAME or NAME@VERSION. Given again, each labels every image, in one pass. "
-            f"[default: {DEFAULT_MODEL}]",
+            help=f"Model to apply: NAME or NAME@VERSION; {DEFAULT_MODEL} if none is given. Given again, each labels "
+            "every image, in one pass.",
             metavar="NAME[@VERSION]",
         ),
     ] = None,

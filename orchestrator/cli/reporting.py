@@ -118,6 +118,9 @@ class PlainReporter:
         self._speed.add(num_seen)
         if time.monotonic() - self._said_at_s >= PLAIN_INTERVAL_S:
             self._said_at_s = time.monotonic()
+            if not num_seen:
+                self._say("loading the model")
+                return
             left = self._speed.time_left(progress.num_planned - num_seen, is_planned=progress.is_planned)
             self._say(
                 f"{num_seen:,} of {progress.num_planned:,} images, {self._speed.images_per_s:.1f} images/s, "
