@@ -35,7 +35,7 @@ lint: setup ## Check style, types and layers
 
 lock: ## Lock the newest dependencies that pyproject.toml allows
 	$(COMPILE) --upgrade pyproject.toml --extra demo --output-file requirements.lock
-	$(COMPILE) --upgrade pyproject.toml --extra demo --group dev -c requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --upgrade pyproject.toml --extra demo --extra onnx --group dev -c requirements.lock --output-file requirements-dev.lock
 
 # Compiled now, because some machines forbid Python to do it later: importing TensorFlow then takes four times as long.
 $(STAMP): requirements-dev.lock pyproject.toml | $(BIN)/python

@@ -3,12 +3,15 @@
     LabelyardError
     ├── UsageError              what was asked for cannot be meant (exit code 2)
     │   ├── SourceError         a source is missing, holds no image, or is not what its name says
+    │   ├── DatasetError        labelled images that nothing can be learned from or measured on
     │   ├── UnknownModelError   no model or backbone has that name
     │   └── UnknownJobError     no job has that id
     ├── SetupError              something that must exist does not (exit code 3)
     │   ├── WeightsError        published weights are neither in the cache nor downloadable
+    │   ├── DamagedModelError   what is stored of a model is not what was written
     │   ├── DatabaseError       the database does not answer, or its schema is not ours
     │   └── BrokerError         the broker does not answer
+    ├── TrainingError           a training job cannot come to a model; the job has failed
     ├── InputError              one image cannot be labelled; permanent, becomes an error row
     └── LeaseLostError          another worker owns the chunk now; this one's work is dropped
 
@@ -30,6 +33,10 @@ class SourceError(UsageError):
     """A source is missing, holds no image, or is not what its name says."""
 
 
+class DatasetError(UsageError):
+    """Labelled images that nothing can be learned from or measured on."""
+
+
 class UnknownModelError(UsageError):
     """No model or backbone has that name."""
 
@@ -46,12 +53,20 @@ class WeightsError(SetupError):
     """Published weights are neither in the Keras cache nor downloadable."""
 
 
+class DamagedModelError(SetupError):
+    """What is stored of a model, or was exported of one, is not what was written."""
+
+
 class DatabaseError(SetupError):
     """The database does not answer, or its schema is not the one this version expects."""
 
 
 class BrokerError(SetupError):
     """The broker does not answer."""
+
+
+class TrainingError(LabelyardError):
+    """A training job cannot come to a model: too many bad images, too few good ones, or numbers that explode."""
 
 
 class InputError(LabelyardError):

@@ -64,3 +64,34 @@ class Reason(StrEnum):
     CORRUPT = "corrupt"
     WRONG_SHAPE = "wrong_shape"
     WORKER_DIED = "worker_died"
+
+
+class TrainMode(StrEnum):
+    """How much of a network is trained."""
+
+    HEAD = "head"  # a new last layer; the backbone stays as it was published
+    FINETUNE = "finetune"  # the new layer first, then part of the backbone too, at a lower rate
+    SCRATCH = "scratch"  # all of it, from random weights
+
+
+class Split(StrEnum):
+    """What a labelled image is for."""
+
+    TRAIN = "train"  # weights are fitted to it
+    VAL = "val"  # the best epoch is chosen by it
+    TEST = "test"  # looked at once, at the end
+
+
+class Augment(StrEnum):
+    """How much training images are varied."""
+
+    NONE = "none"
+    LIGHT = "light"  # mirrored, moved and zoomed a little
+    STRONG = "strong"  # turned too, and of other brightness, contrast and colour
+
+
+class ClassWeights(StrEnum):
+    """Whether rare classes count as much as frequent ones."""
+
+    AUTO = "auto"  # each class weighs the same in the loss
+    NONE = "none"  # each image does
