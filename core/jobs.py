@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from core.training import TrainOptions
 from core.types import JobKind, Priority, Reason, ResizeMode
 
 DEFAULT_CHUNK_SIZE = 256
@@ -35,7 +36,7 @@ class JobRequest:
     model_ids: tuple[int, ...]  # rows of the model table, in the order that was asked for
     sources: Sequence[Mapping[str, Any]]  # what a planner needs to enumerate them again
     request_hash: str  # equal for equal requests
-    options: LabelOptions = field(default_factory=LabelOptions)
+    options: LabelOptions | TrainOptions = field(default_factory=LabelOptions)
     priority: Priority = Priority.BULK
     kind: JobKind = JobKind.LABEL
 
@@ -45,8 +46,9 @@ class WorkerProfile:
     """What a worker tells the ledger when it asks for work."""
 
     worker_id: str
-    warm: frozenset[str] = frozenset()  # backbones in its memory: their jobs are handed to it first
-    unavailable: frozenset[str] = frozenset()  # backbones that it cannot load: their jobs are not handed to it
+    warm: frozenset[str] = frozenset()  # networks in its memory: their jobs are handed to it first
+    unavailable: frozenset[str] = frozenset()  # networks that it cannot load: their jobs are not handed to it
+    kinds: frozenset[JobKind] = frozenset(JobKind)  # what it does
     only_job: int | None = None  # an embedded `label` works for its own job alone
 
 
@@ -54,6 +56,7 @@ class WorkerProfile:
 class Claim:
     """A lease on a chunk."""
 
+    kind: JobKind
     job_id: int
     chunk_id: int
     attempt: int  # the fence: only the latest attempt may finish

@@ -1,6 +1,9 @@
 """Names that both sides of the broker must agree on."""
 
+from collections.abc import Iterable
 from enum import StrEnum
+
+from core.types import JobKind
 
 
 class Queue(StrEnum):
@@ -9,9 +12,31 @@ class Queue(StrEnum):
     LABEL = "label"
     TRAIN = "train"
 
+    @property
+    def task(self) -> str:
+        """The Celery task that its wake-ups call; its name is what Flower shows."""
+        return _TASKS[self]
+
+    @property
+    def kinds(self) -> frozenset[JobKind]:
+        """The jobs that it is for."""
+        return _KINDS[self]
+
 
 LABEL_CHUNK_TASK = "labelyard.label_chunk"
+TRAIN_TASK = "labelyard.train"
 
-# How many wake-ups the broker holds at most, however many chunks are queued: the ledger hands out the work, a wake-up
-# only says that there is some. A worker that finishes a chunk tops them up again.
+_TASKS = {Queue.LABEL: LABEL_CHUNK_TASK, Queue.TRAIN: TRAIN_TASK}
+_KINDS = {
+    Queue.LABEL: frozenset({JobKind.LABEL, JobKind.EVALUATE}),
+    Queue.TRAIN: frozenset({JobKind.TRAIN, JobKind.RETRAIN}),
+}
+
+# How many wake-ups the broker holds at most in each queue, however many chunks are queued: the ledger hands out the
+# work, a wake-up only says that there is some. A worker that finishes a chunk tops them up again.
 MAX_WAKE_UPS = 64
+
+
+def kinds_of(queues: Iterable[Queue]) -> frozenset[JobKind]:
+    """The jobs that a worker takes which listens to these queues."""
+    return frozenset().union(*(queue.kinds for queue in queues))

@@ -60,3 +60,31 @@ class EpochMetrics:
     accuracy: float  # 0..1
     learning_rate: float  # at the end of the epoch
     duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """How a model came to be; stored with it, and what its report is made of."""
+
+    options: Mapping[str, Any]  # TrainOptions.to_json()
+    num_trainable: int  # parameters that were fitted, the head's included
+    num_frozen: int  # parameters that stayed as they were
+    num_epochs: int  # that were run, all stages together
+    best_epoch: int  # the one that was kept; its number as in EpochMetrics
+    num_images: Mapping[str, Mapping[str, int]]  # by split, by class
+    num_bad: int  # images that could not be read
+    num_left_out: int  # duplicates, and images with contradictory labels
+    num_features_computed: int  # feature vectors that this training computed
+    num_features_reused: int  # and those that were stored already
+    duration_s: float
+    zero_shot: Mapping[str, Any] | None  # workers.ml.zero_shot.ZeroShot; what the backbone says without training
+    notes: tuple[str, ...]  # sentences for people
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for storing."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "TrainingRecord":
+        """Read what `to_json` wrote."""
+        return cls(**{**values, "notes": tuple(values["notes"])})

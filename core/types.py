@@ -95,3 +95,11 @@ class ClassWeights(StrEnum):
 
     AUTO = "auto"  # each class weighs the same in the loss
     NONE = "none"  # each image does
+
+
+class ArtifactKind(StrEnum):
+    """What a stored file of numbers is."""
+
+    HEAD = "head"  # weights and bias
+    NETWORK = "network"  # what training changed of a network
+    CHECKPOINT = "checkpoint"  # what an unfinished training goes on from

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from core.labels import ClassLabel
 from core.types import Reason
+from db.model_tables import ClassLabelTable
 from db.rows import read_topk
-from db.tables import ClassLabelTable, ImageTable, ResultTable
+from db.tables import ImageTable, ResultTable
 
 PAGE_SIZE = 2000
 

@@ -1,12 +1,11 @@
-"""The tables. "Model" here always means a classifier; the mapped classes are called tables.
+"""The ledger's tables: what is owed, who has it, and what is done. `db.model_tables` has the models.
+
+"Model" always means a classifier; the mapped classes are called tables.
 
 Bulk tables (`image`, `result`) carry no foreign keys: PostgreSQL would lock the job's row for every insert, and one row
 that all workers lock is what keeps a ledger from scaling.
-
-Times are seconds since 1970 (UTC) by the database's own clock; `db.clock` says why.
 """
 
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -14,91 +13,20 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    Enum,
     Float,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
     Text,
-    TypeDecorator,
-    UniqueConstraint,
     bindparam,
     text,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from core.items import escape_name, unescape_name
 from core.types import ChunkState, JobKind, JobState, Reason
-
-# SQLite numbers rows by itself only for a column that is called exactly INTEGER.
-BigId = BigInteger().with_variant(Integer, "sqlite")
-
-
-class FileName(TypeDecorator[str]):
-    """Text that is or quotes a file name, whose undecodable bytes are stored escaped."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape on the way in."""
-        del dialect
-        return None if value is None else escape_name(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        """Unescape on the way out."""
-        del dialect
-        return None if value is None else unescape_name(value)
-
-
-def _word(enum: type[StrEnum]) -> Enum:
-    """Store an enum by its value as plain text, so that a new word needs no new type."""
-    return Enum(enum, native_enum=False, create_constraint=False, length=32, values_callable=_values)
-
-
-def _values(enum: type[StrEnum]) -> list[str]:
-    return [member.value for member in enum]
-
-
-class Base(DeclarativeBase):
-    """The declarative base; constraint names are fixed so that migrations can name them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-class ModelTable(Base):
-    """A named, versioned pair of backbone and head."""
-
-    __tablename__ = "model"
-    __table_args__ = (UniqueConstraint("name", "version"),)
-
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    name: Mapped[str] = mapped_column(String(200))
-    version: Mapped[int] = mapped_column(Integer)
-    backbone: Mapped[str] = mapped_column(String(100))
-    created_at: Mapped[float] = mapped_column(Float(53))
-
-
-class ClassLabelTable(Base):
-    """What each class of a model's head is called."""
-
-    __tablename__ = "class_label"
-
-    model_id: Mapped[int] = mapped_column(ForeignKey("model.id", ondelete="CASCADE"), primary_key=True)
-    class_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    label: Mapped[str] = mapped_column(Text)
-    label_id: Mapped[str] = mapped_column(Text)
+from db.base import Base, BigId, FileName, word
 
 
 class JobTable(Base):
@@ -108,8 +36,8 @@ class JobTable(Base):
     __table_args__ = (Index(None, "state", "priority"), Index(None, "request_hash"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    kind: Mapped[JobKind] = mapped_column(_word(JobKind))
-    state: Mapped[JobState] = mapped_column(_word(JobState))
+    kind: Mapped[JobKind] = mapped_column(word(JobKind))
+    state: Mapped[JobState] = mapped_column(word(JobState))
     name: Mapped[str] = mapped_column(FileName)  # for people; made of source names if none was given
     priority: Mapped[int] = mapped_column(SmallInteger)  # core.types.Priority
     options: Mapped[dict[str, Any]] = mapped_column(JSON)  # core.jobs.LabelOptions
@@ -158,7 +86,7 @@ class ChunkTable(Base):
     last_ordinal: Mapped[int] = mapped_column(BigInteger)
     num_images: Mapped[int] = mapped_column(Integer)  # how many it owes
     redo: Mapped[bool] = mapped_column(Boolean)  # owes only the images in its range that have error rows
-    state: Mapped[ChunkState] = mapped_column(_word(ChunkState))
+    state: Mapped[ChunkState] = mapped_column(word(ChunkState))
     attempt: Mapped[int] = mapped_column(Integer)  # the fence: every claim adds one, a finish must name the last
     deaths: Mapped[int] = mapped_column(Integer)  # how often a lease on it ran out
     worker_id: Mapped[str | None] = mapped_column(String(200))
@@ -207,7 +135,7 @@ class ResultTable(Base):
     class_index: Mapped[int | None] = mapped_column(Integer)  # the best class; null for an error
     score: Mapped[float | None] = mapped_column(Float(53))  # its probability, 0..1
     topk: Mapped[str | None] = mapped_column(Text)  # JSON [[class_index, probability], ...], best first
-    reason: Mapped[Reason | None] = mapped_column(_word(Reason))  # null for a prediction
+    reason: Mapped[Reason | None] = mapped_column(word(Reason))  # null for a prediction
     detail: Mapped[str | None] = mapped_column(FileName)  # a sentence, which may name a file
 
 

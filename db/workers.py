@@ -91,11 +91,11 @@ def live_workers(session: Session, job_id: int) -> Sequence[WorkerTable]:
     return session.scalars(select(WorkerTable).where(*is_live).order_by(WorkerTable.started_at)).all()
 
 
-def reason_to_wait(workers: Sequence[WorkerTable], backbones: Collection[str]) -> str | None:
-    """Why none of these workers takes work that needs all of these backbones; None if one does."""
+def reason_to_wait(workers: Sequence[WorkerTable], networks: Collection[str]) -> str | None:
+    """Why none of these workers takes work that needs all of these networks; None if one does."""
     if not workers:
         return "No worker is running. `labelyard worker` starts one."
     problems = [
-        next((worker.problems[name] for name in backbones if name in worker.problems), None) for worker in workers
+        next((worker.problems[name] for name in networks if name in worker.problems), None) for worker in workers
     ]
     return problems[0] if all(problems) else None

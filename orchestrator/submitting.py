@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.errors import UsageError
 from core.jobs import JobRequest, LabelOptions
 from core.settings import Settings
-from core.types import Priority
-from db import models as model_store
+from core.types import Priority, ResizeMode
 from db.database import Database
 from db.ledger import accepting, control
-from orchestrator.naming import ModelName, parse_models
+from orchestrator.naming import ModelName, model_id_of, parse_models
 from orchestrator.sources import SourceSpec, resolve_sources
 from workers.ml.catalog import get_backbone
 from workers.ml.weights import ensure_weights
@@ -29,6 +29,7 @@ class LabelRequest:
     name: str | None = None
     column: str | None = None  # of a manifest
     allow_http: bool = False
+    resize_is_asked: bool = False  # whether the user said how to resize; a trained model has its own way
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,22 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
         UsageError: the sources or the models cannot be meant.
         WeightsError: embedded, and the weights cannot be had.
     """
-    models = parse_models(request.models)
+    with database.read() as session:
+        models = parse_models(session, request.models)
+    check_resize(models, request.options.resize if request.resize_is_asked else None)
     specs = resolve_sources(request.sources, column=request.column, allow_http=request.allow_http, cwd=Path.cwd())
     if settings.is_embedded:
         # Elsewhere, the weights are the workers' affair.
         for model in models:
-            ensure_weights(get_backbone(model.backbone))
+            if model.needs_weights:
+                ensure_weights(get_backbone(model.backbone))
     request_hash = _hash(specs, models, request.options)
     with database.write() as session:
         unfinished = accepting.find_unfinished(session, request_hash)
         if unfinished is not None:
             control.resume(session, unfinished, priority=request.priority)
             return Submitted(unfinished, is_resumed=True)
-        model_ids = [
-            model_store.ensure_model(session, name=model.name, version=model.version, backbone=model.backbone)
-            for model in models
-        ]
+        model_ids = [model_id_of(session, model) for model in models]
         job_id = accepting.accept(
             session,
             JobRequest(
@@ -74,6 +75,20 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
             ),
         )
     return Submitted(job_id, is_resumed=False)
+
+
+def check_resize(models: Sequence[ModelName], asked: ResizeMode | None) -> None:
+    """Make sure that models which have their own way to resize are not asked for another.
+
+    Raises:
+        UsageError: one is.
+    """
+    for model in models:
+        if asked is not None and model.resize not in (None, asked):
+            raise UsageError(
+                f"{model} was trained with --resize {model.resize} and labels right only so; received {asked}. "
+                "Leave the option out, or train a model with it."
+            )
 
 
 def _default_name(sources: Sequence[str]) -> str:

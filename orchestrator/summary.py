@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.jobs import Progress
-from core.types import JobState, Priority
+from core.types import JobKind, JobState, Priority
 from db.clock import now_s
 from db.ledger import control, progress
 from db.results import count_labels
@@ -30,6 +30,7 @@ class JobSummary:
     """Where a job stands, or how it ended."""
 
     job_id: int
+    kind: JobKind
     name: str
     state: JobState
     models: list[str]
@@ -81,6 +82,7 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
     ]
     return JobSummary(
         job_id=job.id,
+        kind=job.kind,
         name=job.name,
         state=job.state,
         models=[f"{model.name}@{model.version}" for model in models],
@@ -111,5 +113,5 @@ def _reason_to_wait(state: JobState, so_far: Progress, session: Session, job_id:
         return None
     if not so_far.is_planned and so_far.num_finished == so_far.num_planned:
         return f"Its images have not all been found. If nobody looks, `labelyard jobs resume {job_id}` goes on."
-    backbones = [model.backbone for model in progress.models_of(session, job_id)]
-    return reason_to_wait(live_workers(session, job_id), backbones)
+    networks = [model.network for model in progress.models_of(session, job_id)]
+    return reason_to_wait(live_workers(session, job_id), networks)

@@ -94,9 +94,9 @@ def _require_able_workers(database: Database, job_id: int, *, own_prefix: str) -
     Embedded, only this process's own children count, which begin their names with its own.
     """
     with database.read() as session:
-        backbones = [model.backbone for model in models_of(session, job_id)]
+        networks = [model.network for model in models_of(session, job_id)]
         workers = [worker for worker in live_workers(session, job_id) if worker.id.startswith(own_prefix)]
-        problem = reason_to_wait(workers, backbones) if workers else None
+        problem = reason_to_wait(workers, networks) if workers else None
     if problem is not None:
         raise WeightsError(f"Every worker declines job {job_id}, which waits in the ledger: {problem}")
 

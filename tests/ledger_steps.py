@@ -6,7 +6,7 @@ from sqlalchemy import func, select, update
 
 from core.items import FileLocator, Item
 from core.jobs import Claim, ImageError, JobRequest, LabelOptions, Outcome, Prediction, WorkerProfile
-from core.types import ChunkState, JobState, Priority, Reason
+from core.types import ChunkState, JobKind, JobState, Priority, Reason
 from db.database import Database
 from db.ledger import accepting, control, leasing, sweeping
 from db.ledger.progress import models_of
@@ -17,10 +17,17 @@ LEASE_S = 30.0
 ANNA, BERT = WorkerProfile("anna"), WorkerProfile("bert")
 
 
-def accept(ledger: Database, *, priority: Priority = Priority.BULK, backbone: str = "mobilenet") -> int:
+def accept(
+    ledger: Database,
+    *,
+    priority: Priority = Priority.BULK,
+    backbone: str = "mobilenet",
+    kind: JobKind = JobKind.LABEL,
+) -> int:
     with ledger.write() as session:
         model_id = ensure_model(session, name=f"imagenet:{backbone}", version=1, backbone=backbone)
-        request = JobRequest("test", (model_id,), [{"text": "x"}], "hash", LabelOptions(chunk_size=4), priority)
+        options = LabelOptions(chunk_size=4)
+        request = JobRequest("test", (model_id,), [{"text": "x"}], "hash", options, priority, kind)
         return accepting.accept(session, request)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 
 from core.errors import BrokerError
-from core.queues import LABEL_CHUNK_TASK, Queue
+from core.queues import Queue
 from core.settings import Settings
 
 # A child imports TensorFlow before it answers; Celery's own patience is 4 seconds.
@@ -39,7 +39,7 @@ def celery_config() -> dict[str, Any]:
         "accept_content": ["json"],
         "task_ignore_result": True,
         "task_default_queue": Queue.LABEL,
-        "task_routes": {LABEL_CHUNK_TASK: {"queue": Queue.LABEL}},
+        "task_routes": {queue.task: {"queue": queue} for queue in Queue},
         # A worker takes one wake-up at a time and confirms it after the work.
         "task_acks_late": True,
         "task_reject_on_worker_lost": False,  # the ledger retries, not the broker

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from core.errors import BrokerError
-from core.queues import LABEL_CHUNK_TASK, MAX_WAKE_UPS, Queue
+from core.queues import MAX_WAKE_UPS, Queue
 from core.types import ChunkState, JobState
 from db.database import Database
 from db.tables import ChunkTable, JobTable, chunk_is
@@ -31,17 +31,13 @@ class BrokerWaker:
         self._database = database
 
     def top_up(self) -> int:
-        """Publish wake-ups until the queue holds one per queued chunk, or `MAX_WAKE_UPS`.
+        """Publish wake-ups until each queue holds one per queued chunk, or `MAX_WAKE_UPS`.
 
         Raises:
             BrokerError: the broker does not answer.
         """
         with _translated():
-            num_waiting = self._num_waiting()
-            proposals = self._queued_chunks(skip=num_waiting, limit=MAX_WAKE_UPS - num_waiting)
-            for job_id, chunk_id in proposals:
-                self._app.send_task(LABEL_CHUNK_TASK, kwargs={"job": job_id, "chunk": chunk_id}, retry=False)
-        return len(proposals)
+            return sum(self._top_up(queue) for queue in Queue)
 
     def num_waiting(self) -> int:
         """How many wake-ups wait in the broker.
@@ -50,20 +46,31 @@ class BrokerWaker:
             BrokerError: the broker does not answer.
         """
         with _translated():
-            return self._num_waiting()
+            return sum(self._num_waiting(queue) for queue in Queue)
 
-    def _num_waiting(self) -> int:
+    def _top_up(self, queue: Queue) -> int:
+        num_waiting = self._num_waiting(queue)
+        proposals = self._queued_chunks(queue, skip=num_waiting, limit=MAX_WAKE_UPS - num_waiting)
+        for job_id, chunk_id in proposals:
+            self._app.send_task(queue.task, kwargs={"job": job_id, "chunk": chunk_id}, retry=False)
+        return len(proposals)
+
+    def _num_waiting(self, queue: Queue) -> int:
         with self._app.connection_or_acquire() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0.1)
-            return int(connection.default_channel.client.llen(Queue.LABEL))
+            return int(connection.default_channel.client.llen(queue))
 
-    def _queued_chunks(self, *, skip: int, limit: int) -> list[tuple[int, int]]:
+    def _queued_chunks(self, queue: Queue, *, skip: int, limit: int) -> list[tuple[int, int]]:
         if limit <= 0:
             return []
         query = (
             select(ChunkTable.job_id, ChunkTable.id)
             .join(JobTable, JobTable.id == ChunkTable.job_id)
-            .where(chunk_is(ChunkState.QUEUED), JobTable.state == JobState.RUNNING)
+            .where(
+                chunk_is(ChunkState.QUEUED),
+                JobTable.state == JobState.RUNNING,
+                JobTable.kind.in_(sorted(queue.kinds)),
+            )
             .order_by(JobTable.priority, ChunkTable.id)
             # The first ones have their wake-ups already; a proposal twice would be harmless, but confusing to read.
             .offset(skip)

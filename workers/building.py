@@ -4,21 +4,34 @@ import structlog
 
 from core.errors import WeightsError
 from core.settings import Settings
+from core.types import JobKind
 from db.database import Database
 from db.schema import require_schema
 from db.workers import WorkerIdentity
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
-from workers.ml.loading import load_backbone
 from workers.ml.model_cache import BackboneCache
 from workers.reading import ItemReader
 from workers.runtime import ImageLoader, Runtime
+from workers.trained import HeadCache, load_network
 
 logger = structlog.get_logger(__name__)
 
 
-def build_runtime(settings: Settings, identity: WorkerIdentity, *, only_job: int | None = None) -> Runtime:
+def build_runtime(
+    settings: Settings,
+    identity: WorkerIdentity,
+    *,
+    only_job: int | None = None,
+    kinds: frozenset[JobKind] = frozenset(JobKind),
+) -> Runtime:
     """Make a worker's runtime from its settings.
+
+    Args:
+        settings: where everything is.
+        identity: which worker it is for.
+        only_job: the job that it works for alone.
+        kinds: the jobs that it takes.
 
     Raises:
         DatabaseError: the database does not answer or needs `labelyard db upgrade`.
@@ -30,7 +43,11 @@ def build_runtime(settings: Settings, identity: WorkerIdentity, *, only_job: int
         database=database,
         identity=identity,
         images=build_image_loader(settings),
-        backbones=BackboneCache(lambda name: load_backbone(name, settings), max_bytes=settings.model_memory_bytes),
+        backbones=BackboneCache(
+            lambda name: load_network(name, settings, database), max_bytes=settings.model_memory_bytes
+        ),
+        heads=HeadCache(database),
+        kinds=kinds,
         only_job=only_job,
     )
     if only_job is None:

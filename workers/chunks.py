@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.items import Locator, locator_from_text
 from core.jobs import Claim, LabelOptions
+from core.types import ResizeMode, TrainMode
 from db.ledger.leasing import owed_ordinals
 from db.ledger.progress import models_of
 from db.tables import ImageTable, JobTable
@@ -25,8 +26,9 @@ class AskedModel:
     """One model that a job applies."""
 
     id: int
-    name: str
-    backbone: str
+    network: str  # what has to be loaded for it
+    mode: TrainMode | None  # None: published
+    resize: ResizeMode | None  # None: as the job says
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,6 @@ def read_work(session: Session, claim: Claim) -> ChunkWork:
     return ChunkWork(
         claim=claim,
         options=LabelOptions.from_json(session.get_one(JobTable, claim.job_id).options),
-        models=tuple(AskedModel(row.id, row.name, row.backbone) for row in models_of(session, claim.job_id)),
+        models=tuple(AskedModel(row.id, row.network, row.mode, row.resize) for row in models_of(session, claim.job_id)),
         images=tuple(OwedImage(ordinal, locator_from_text(text)) for ordinal, text in rows),
     )

@@ -1,7 +1,7 @@
 """Holding a lease while its work is done.
 
-A lease is renewed because images were processed, so a worker that hangs loses it. The one phase that processes no
-images, loading a backbone, is held by a clock of its own with a bound.
+A lease is renewed because images were processed, so a worker that hangs loses it. Phases in which none is for a while
+(a network is loaded, a heavy batch is trained) are held by a clock of their own, with a bound on the silence.
 """
 
 import threading
@@ -22,8 +22,8 @@ logger = structlog.get_logger(__name__)
 RENEWALS_PER_LEASE = 10
 # Renewals are also what progress bars are drawn from, so they come at least this often.
 MAX_RENEWAL_INTERVAL_S = 2.0
-# Loading a backbone that takes longer than this is taken for a hang.
-LOADING_LIMIT_S = 300.0
+# A network that takes longer to load, or a batch to compute, is taken for a hang.
+MAX_SILENCE_S = 300.0
 
 
 class HeldLease:
@@ -40,44 +40,53 @@ class HeldLease:
         self._database = database
         self._lease_s = lease_s
         self._interval_s = min(lease_s / RENEWALS_PER_LEASE, MAX_RENEWAL_INTERVAL_S)
-        self._renewed_at_s = time.monotonic()
+        self._renewed_at_s = self._progressed_at_s = time.monotonic()
+        self._num_processed = 0
+        self._is_lost = False
 
-    def progressed(self, num_processed: int) -> None:
-        """Say that images were processed; renews if it is time to.
+    def progressed(self, num_processed: int | None = None) -> None:
+        """Say that something was done; renews if it is time to.
+
+        Args:
+            num_processed: how many images have been processed by now, if that has changed.
 
         Raises:
-            LeaseLostError: another worker has the chunk now.
+            LeaseLostError: another worker has the chunk now, or the job was taken away.
         """
-        if time.monotonic() - self._renewed_at_s >= self._interval_s:
-            self._renew(num_processed)
+        self._progressed_at_s = time.monotonic()
+        if num_processed is not None:
+            self._num_processed = num_processed
+        if self._is_lost or self._progressed_at_s - self._renewed_at_s >= self._interval_s:
+            self._renew()
 
     @contextmanager
-    def while_loading(self) -> Iterator[None]:
-        """Hold the lease while a backbone is loaded, for a bounded time."""
-        loaded = threading.Event()
-        keeper = threading.Thread(target=self._keep, args=(loaded,), name="lease-keeper", daemon=True)
+    def kept_alive(self) -> Iterator[None]:
+        """Hold the lease also between two calls of `progressed`, if they are not too far apart."""
+        self._progressed_at_s = time.monotonic()
+        ended = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(ended,), name="lease-keeper", daemon=True)
         keeper.start()
         try:
             yield
         finally:
-            loaded.set()
+            ended.set()
             keeper.join()
 
-    def _keep(self, loaded: threading.Event) -> None:
-        give_up_at_s = time.monotonic() + LOADING_LIMIT_S
-        while not loaded.wait(self._interval_s) and time.monotonic() < give_up_at_s:
+    def _keep(self, ended: threading.Event) -> None:
+        while not ended.wait(self._interval_s) and time.monotonic() - self._progressed_at_s < MAX_SILENCE_S:
             try:
-                self._renew(0)
+                self._renew()
             except LeaseLostError:
-                # The computing thread finds out by itself at its next renewal.
+                # The computing thread finds out when it next says that it got on.
+                self._is_lost = True
                 return
             except DatabaseError as error:
                 # There is time for several more tries before the lease runs out.
                 logger.warning("renewal_failed", chunk_id=self.claim.chunk_id, problem=str(error))
 
-    def _renew(self, num_processed: int) -> None:
+    def _renew(self) -> None:
         with self._database.write() as session:
-            held = leasing.renew(session, self.claim, lease_s=self._lease_s, num_processed=num_processed)
+            held = leasing.renew(session, self.claim, lease_s=self._lease_s, num_processed=self._num_processed)
         if not held:
-            raise LeaseLostError(f"Chunk {self.claim.chunk_id} was leased to another worker in the meantime.")
+            raise LeaseLostError(f"Chunk {self.claim.chunk_id} is not this worker's any more.")
         self._renewed_at_s = time.monotonic()

@@ -1,64 +1,49 @@
-"""The labelling use case: claim a chunk, read, decode, predict, write the rows.
+"""The labelling use case: read a chunk's images, decode, predict, write the rows."""
 
-Celery tasks and the embedded loop both call `work_once`; neither adds to it.
-"""
-
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
-import structlog
 
-from core.errors import InputError, LeaseLostError, WeightsError
-from core.jobs import Claim, ImageError, Outcome, Prediction
+from core.errors import InputError, LeaseLostError
+from core.jobs import ImageError, Outcome, Prediction
 from core.preprocessing import PreprocessingContract
+from core.types import ResizeMode, TrainMode
 from db import models as model_store
 from db.ledger import leasing
 from workers.chunks import AskedModel, ChunkWork, OwedImage, read_work
 from workers.holding import HeldLease
 from workers.ml.ahead import batched, map_ahead
-from workers.ml.heads import top_k
+from workers.ml.heads import Head, top_k
 from workers.ml.model_cache import LoadedBackbone
 from workers.runtime import Runtime
-
-logger = structlog.get_logger(__name__)
 
 # One image as every backbone of the job wants it: contract -> (H, W, 3) uint8 RGB; or why it cannot be.
 Prepared = dict[PreprocessingContract, np.ndarray] | ImageError
 
 
-def work_once(runtime: Runtime, *, proposed: int | None = None) -> Claim | None:
-    """Claim one chunk and bring it to its end.
+@dataclass(frozen=True, eq=False, slots=True)
+class Classifier:
+    """A model, loaded."""
 
-    Args:
-        runtime: the worker's own things.
-        proposed: the chunk that a wake-up named; the ledger may hand out another.
+    model: AskedModel
+    network: LoadedBackbone
+    head: Head
+    contract: PreprocessingContract  # the model's own, or for a published one the job's
 
-    Returns:
-        What was claimed, or None if the ledger has nothing that this worker can do.
+
+def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
+    """Label what a claim owes and write the rows.
+
+    Raises:
+        LeaseLostError: another worker has the chunk now.
+        WeightsError: a network cannot be loaded here.
+        DamagedModelError: what is stored of a model is damaged.
     """
-    with runtime.database.write() as session:
-        claim = leasing.claim(session, runtime.profile, lease_s=runtime.settings.lease_s, proposed=proposed)
-        work = None if claim is None else read_work(session, claim)
-    if work is None:
-        return None
-    started_at_s = time.monotonic()
-    log = logger.bind(job_id=work.claim.job_id, chunk_id=work.claim.chunk_id, num_images=len(work.images))
-    try:
-        _finish(runtime, work)
-    except LeaseLostError:
-        log.warning("chunk_lost")
-    except WeightsError as error:
-        _decline(runtime, work, error)
-        return None
-    else:
-        log.info("chunk_done", duration_s=round(time.monotonic() - started_at_s, 3))
-    return work.claim
-
-
-def _finish(runtime: Runtime, work: ChunkWork) -> None:
-    outcomes = label(runtime, work, HeldLease(runtime.database, work.claim, lease_s=runtime.settings.lease_s))
+    with runtime.database.read() as session:
+        work = read_work(session, lease.claim)
+    outcomes = label(runtime, work, lease)
     with runtime.database.write() as session:
         held = leasing.finish(session, work.claim, outcomes)
     if not held:
@@ -73,43 +58,37 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> list[Outcome]:
 
     Raises:
         LeaseLostError: another worker has the chunk now.
-        WeightsError: a backbone cannot be loaded here.
+        WeightsError: a network cannot be loaded here.
+        DamagedModelError: what is stored of a model is damaged.
     """
-    with lease.while_loading():
-        loaded = {model: _load(runtime, model) for model in work.models}
-    contracts = {
-        model: PreprocessingContract(backbone.spec.size_hw, work.options.resize) for model, backbone in loaded.items()
-    }
-    batch_size = min(backbone.engine.batch_size for backbone in loaded.values())
-    batches = batched(_prepared(runtime, work, set(contracts.values()), lease), batch_size)
-    return [
-        outcome
-        for batch in batches
-        for outcome in _label_batch(batch, loaded, contracts, top_k_size=work.options.top_k)
-    ]
+    with lease.kept_alive():
+        classifiers = [_load(runtime, model, work.options.resize) for model in work.models]
+    batch_size = min(classifier.network.engine.batch_size for classifier in classifiers)
+    contracts = {classifier.contract for classifier in classifiers}
+    batches = batched(_prepared(runtime, work, contracts, lease), batch_size)
+    return [outcome for batch in batches for outcome in _label_batch(batch, classifiers, top_k_size=work.options.top_k)]
 
 
 def _label_batch(
-    batch: Sequence[tuple[OwedImage, Prepared]],
-    loaded: Mapping[AskedModel, LoadedBackbone],
-    contracts: Mapping[AskedModel, PreprocessingContract],
-    *,
-    top_k_size: int,
+    batch: Sequence[tuple[OwedImage, Prepared]], classifiers: Sequence[Classifier], *, top_k_size: int
 ) -> Iterator[Outcome]:
     good = [(image, found) for image, found in batch if not isinstance(found, ImageError)]
-    features: dict[str, np.ndarray] = {}  # one pass of a backbone serves all its heads
-    for model, backbone in loaded.items():
+    # One pass of a network serves all heads that see the same pixels.
+    features: dict[tuple[str, PreprocessingContract], np.ndarray] = {}
+    for classifier in classifiers:
         for image, found in batch:
             if isinstance(found, ImageError):
-                yield Outcome(image.ordinal, model.id, found)
-        if good and model.backbone not in features:
-            features[model.backbone] = backbone.engine.features(
-                np.stack([arrays[contracts[model]] for _, arrays in good])
+                yield Outcome(image.ordinal, classifier.model.id, found)
+        if not good:
+            continue
+        key = classifier.model.network, classifier.contract
+        if key not in features:
+            features[key] = classifier.network.engine.features(
+                np.stack([arrays[classifier.contract] for _, arrays in good])
             )
-        if good:
-            predictions = _predictions(backbone.head.probabilities(features[model.backbone]), top_k_size)
-            for (image, _), prediction in zip(good, predictions, strict=True):
-                yield Outcome(image.ordinal, model.id, prediction)
+        predictions = to_predictions(classifier.head.probabilities(features[key]), top_k_size)
+        for (image, _), prediction in zip(good, predictions, strict=True):
+            yield Outcome(image.ordinal, classifier.model.id, prediction)
 
 
 def _prepared(
@@ -130,30 +109,25 @@ def _prepared(
             yield image, prepared
 
 
-def _load(runtime: Runtime, model: AskedModel) -> LoadedBackbone:
+def _load(runtime: Runtime, model: AskedModel, resize: ResizeMode) -> Classifier:
     num_loads = runtime.num_loads
-    backbone = runtime.backbones.get(model.backbone)
-    runtime.problems.pop(model.backbone, None)
-    if runtime.num_loads != num_loads or model.id not in runtime.labelled_models:
+    network = runtime.backbones.get(model.network)
+    runtime.problems.pop(model.network, None)
+    is_published = model.mode is None
+    if is_published and (runtime.num_loads != num_loads or model.id not in runtime.labelled_models):
         with runtime.database.write() as session:
-            model_store.ensure_labels(session, model.id, backbone.head.labels)
+            model_store.ensure_labels(session, model.id, network.head.labels)
         runtime.labelled_models.add(model.id)
+    if runtime.num_loads != num_loads:
         runtime.report()
-    return backbone
+    head = runtime.heads.get(model.id) if model.mode is TrainMode.HEAD else network.head
+    return Classifier(model, network, head, PreprocessingContract(network.spec.size_hw, model.resize or resize))
 
 
-def _predictions(probabilities: np.ndarray, k: int) -> Sequence[Prediction]:
+def to_predictions(probabilities: np.ndarray, k: int) -> Sequence[Prediction]:
+    """The best classes of each row of (N, C) probabilities."""
     indices, scores = top_k(probabilities, k)
     return [
         Prediction(tuple(map(int, row_indices)), tuple(map(float, row_scores)))
         for row_indices, row_scores in zip(indices, scores, strict=True)
     ]
-
-
-def _decline(runtime: Runtime, work: ChunkWork, error: WeightsError) -> None:
-    """Give the chunk back and ask for no more of its kind; another worker may have the weights."""
-    logger.error("backbone_unavailable", problem=str(error))
-    runtime.decline({model.backbone for model in work.models}, str(error))
-    with runtime.database.write() as session:
-        leasing.release(session, work.claim)
-    runtime.report()

@@ -14,12 +14,13 @@ import time
 from core.errors import SetupError
 from core.exits import ExitCode
 from core.logs import configure_logging
+from core.queues import Queue, kinds_of
 from core.settings import Settings
 from db.workers import WorkerIdentity
 from workers.building import build_runtime
-from workers.labelling import work_once
 from workers.runtime import Runtime
 from workers.streams import redirect_native_output
+from workers.working import work_once
 
 # How long to wait before asking again when the ledger had nothing.
 IDLE_POLL_S = 0.2
@@ -30,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers.local", description=__doc__)
     parser.add_argument("--worker-id", required=True, help="name in the ledger, kept over restarts")
     parser.add_argument("--only-job", type=int, default=None, help="work for this job alone")
+    parser.add_argument("--queues", type=Queue, nargs="+", default=list(Queue), help="which work to take")
     arguments = parser.parse_args()
     # Ctrl-C is for the process that started this one; that one decides what becomes of the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -39,7 +41,7 @@ def main() -> int:
     configure_logging(settings)
     identity = WorkerIdentity(id=arguments.worker_id, host=socket.gethostname(), pid=os.getpid())
     try:
-        runtime = build_runtime(settings, identity, only_job=arguments.only_job)
+        runtime = build_runtime(settings, identity, only_job=arguments.only_job, kinds=kinds_of(arguments.queues))
         run(runtime)
     except SetupError as error:
         report_stream.write(f"{error}\n")
@@ -49,7 +51,7 @@ def main() -> int:
 
 
 def run(runtime: Runtime) -> None:
-    """Claim and label until the process is ended from outside."""
+    """Claim and work until the process is ended from outside."""
     runtime.report()
     while True:
         if work_once(runtime) is None:
@@ -57,7 +59,7 @@ def run(runtime: Runtime) -> None:
 
 
 def run_until_idle(runtime: Runtime) -> int:
-    """Claim and label until the ledger has nothing more.
+    """Claim and work until the ledger has nothing more.
 
     Returns:
         How many chunks were claimed.

@@ -10,6 +10,7 @@ from core.items import Locator
 from core.jobs import WorkerProfile
 from core.preprocessing import PreprocessingContract
 from core.settings import Settings
+from core.types import JobKind
 from db import workers as worker_store
 from db.database import Database
 from db.workers import WorkerIdentity
@@ -17,6 +18,7 @@ from workers.ml.decoding import Decoder
 from workers.ml.model_cache import BackboneCache
 from workers.ml.resizing import prepare
 from workers.reading import ItemReader
+from workers.trained import HeadCache
 
 # A file that was missing may be there by now, and a network may be back.
 RETRY_LOADING_AFTER_S = 60.0
@@ -38,6 +40,25 @@ class ImageLoader:
         """Let go of open archives."""
         self._reader.close()
 
+    def read(self, locator: Locator) -> bytes | np.ndarray:
+        """Read an image's bytes, or an item of an array, (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return self._reader.read(locator)
+
+    def decode(self, data: bytes | np.ndarray) -> np.ndarray:
+        """Decode what `read` returned.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: it is no image, damaged, or too large.
+        """
+        return self._decoder.decode(data)
+
     def prepare(
         self, locator: Locator, contracts: Iterable[PreprocessingContract]
     ) -> dict[PreprocessingContract, np.ndarray]:
@@ -49,7 +70,7 @@ class ImageLoader:
         Raises:
             InputError: the image cannot be read or decoded.
         """
-        image_rgb = self._decoder.decode(self._reader.read(locator))
+        image_rgb = self.decode(self.read(locator))
         return {contract: prepare(image_rgb, contract) for contract in contracts}
 
 
@@ -75,8 +96,10 @@ class Runtime:
     identity: WorkerIdentity
     images: ImageLoader
     backbones: BackboneCache
+    heads: HeadCache
     only_job: int | None = None
-    problems: dict[str, Problem] = field(default_factory=dict)  # backbones that could not be loaded here
+    kinds: frozenset[JobKind] = frozenset(JobKind)
+    problems: dict[str, Problem] = field(default_factory=dict)  # networks that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
 
     @property
@@ -87,6 +110,7 @@ class Runtime:
             warm=frozenset(self.backbones.warm),
             unavailable=frozenset(name for name, problem in self.problems.items() if problem.is_fresh),
             only_job=self.only_job,
+            kinds=self.kinds,
         )
 
     @property

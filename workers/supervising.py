@@ -6,6 +6,7 @@ The supervisor sees a child's end at once, so its chunk is handed out again with
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +14,7 @@ import structlog
 
 from core.errors import SetupError
 from core.exits import ExitCode
+from core.queues import Queue
 from core.settings import Settings
 from db import workers as worker_store
 from db.database import Database
@@ -46,12 +48,21 @@ class LocalWorkers:
         settings: how many, and where the ledger is (children read the same environment).
         database: the ledger.
         only_job: the job that they work for; None for any.
+        queues: which work they take.
     """
 
-    def __init__(self, settings: Settings, database: Database, *, only_job: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        only_job: int | None = None,
+        queues: Sequence[Queue] = tuple(Queue),
+    ) -> None:
         self._settings = settings
         self._database = database
         self._only_job = only_job
+        self._queues = queues
         self._children: list[_Child] = []
         self._swept_at_s = 0.0
 
@@ -131,7 +142,7 @@ class LocalWorkers:
         child.num_busy_deaths = 0 if got_anywhere else child.num_busy_deaths + held_a_chunk
 
     def _spawn(self, worker_id: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "workers.local", "--worker-id", worker_id]
+        command = [sys.executable, "-m", "workers.local", "--worker-id", worker_id, "--queues", *self._queues]
         if self._only_job is not None:
             command += ["--only-job", str(self._only_job)]
         # A session of its own keeps the terminal's Ctrl-C away. Its standard input ends when this process does; its

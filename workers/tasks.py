@@ -5,6 +5,7 @@ Imported by the parent (which never imports TensorFlow) and by its one child (wh
 
 import os
 import socket
+from collections.abc import Sequence
 from functools import cache
 
 import structlog
@@ -12,29 +13,41 @@ from celery import current_app, shared_task
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
 from core.logs import configure_logging
-from core.queues import LABEL_CHUNK_TASK
+from core.queues import LABEL_CHUNK_TASK, TRAIN_TASK, Queue, kinds_of
 from core.settings import Settings
 from db import workers as worker_store
 from db.database import Database
 from db.workers import WorkerIdentity
 from workers.broker import BrokerWaker
 from workers.building import build_runtime
-from workers.labelling import work_once
 from workers.naming import default_worker_id
 from workers.runtime import Runtime
 from workers.streams import redirect_native_output
 from workers.sweeper import Sweeper
 from workers.waking import wake
+from workers.working import work_once
 
 logger = structlog.get_logger(__name__)
 
 # The parent names the worker, its child inherits the name with the environment.
 WORKER_ID_VARIABLE = "LABELYARD_WORKER_ID"
+# And what it takes.
+QUEUES_VARIABLE = "LABELYARD_QUEUES"
 
 
 @shared_task(name=LABEL_CHUNK_TASK)  # type: ignore[untyped-decorator]
 def label_chunk(job: int, chunk: int) -> None:
     """Label one chunk: this one, or a more urgent one, as the ledger decides."""
+    _work(job, chunk)
+
+
+@shared_task(name=TRAIN_TASK)  # type: ignore[untyped-decorator]
+def train(job: int, chunk: int) -> None:
+    """Train one model: this one, or a more urgent one, as the ledger decides."""
+    _work(job, chunk)
+
+
+def _work(job: int, chunk: int) -> None:
     runtime = child_runtime()
     if work_once(runtime, proposed=chunk) is None:
         # Waking again at once would find nothing again; the sweeper does it in its own time.
@@ -47,7 +60,8 @@ def label_chunk(job: int, chunk: int) -> None:
 def child_runtime() -> Runtime:
     """The computing child's runtime, made once in its life."""
     identity = WorkerIdentity(id=os.environ[WORKER_ID_VARIABLE], host=socket.gethostname(), pid=os.getpid())
-    return build_runtime(Settings(), identity)
+    queues = os.environ.get(QUEUES_VARIABLE, "").split(",")
+    return build_runtime(Settings(), identity, kinds=kinds_of(Queue(name) for name in queues if name))
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
@@ -79,6 +93,11 @@ def _give_back(**_: object) -> None:
     logger.info("worker_stopped", num_chunks=num_chunks)
 
 
-def name_this_worker() -> str:
-    """Name the worker whose parent process this is."""
+def name_this_worker(queues: Sequence[str]) -> str:
+    """Name the worker whose parent process this is, and say what it takes.
+
+    Args:
+        queues: what it listens to.
+    """
+    os.environ[QUEUES_VARIABLE] = ",".join(queues)
     return os.environ.setdefault(WORKER_ID_VARIABLE, default_worker_id())

@@ -1,4 +1,4 @@
-"""What a person does to a job: pause it, resume it, retry its failed images."""
+"""What a person does to a job: pause it, resume it, cancel it, retry its failed images."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,11 +6,13 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import UnknownJobError, UsageError
-from core.types import JobState, Priority
+from core.types import ChunkState, JobKind, JobState, Priority
 from db.clock import now_s
 from db.ledger.accepting import new_chunk
 from db.ledger.closing import ACTIVE_S
-from db.tables import ChunkTable, JobTable, ResultTable
+from db.tables import ChunkTable, JobTable, ResultTable, chunk_is
+
+TRAINING_KINDS = (JobKind.TRAIN, JobKind.RETRAIN)
 
 
 def get_job(session: Session, job_id: int) -> JobTable:
@@ -26,7 +28,7 @@ def get_job(session: Session, job_id: int) -> JobTable:
 
 
 def pause(session: Session, job_id: int) -> bool:
-    """Hand out no more of a running job's chunks.
+    """Hand out no more of a running job's chunks. A training is taken away from its worker; it has its checkpoints.
 
     Returns:
         False if the job was not running.
@@ -36,7 +38,34 @@ def pause(session: Session, job_id: int) -> bool:
         .where(JobTable.id == job_id, JobTable.state == JobState.RUNNING)
         .values(state=JobState.PAUSED, active_s=ACTIVE_S)
     )
-    return bool(paused.rowcount == 1)  # type: ignore[attr-defined]
+    if paused.rowcount != 1:  # type: ignore[attr-defined]
+        return False
+    if get_job(session, job_id).kind in TRAINING_KINDS:
+        _revoke_leases(session, job_id)
+    return True
+
+
+def cancel(session: Session, job_id: int) -> None:
+    """End a job for good; its workers stop at their next batch. What it has written stays.
+
+    Raises:
+        UnknownJobError: there is no such job.
+        UsageError: the job has ended already.
+    """
+    job = _lock(session, job_id)
+    if job.state.is_final:
+        raise UsageError(f"Job {job_id} is {job.state}; there is nothing to cancel.")
+    session.execute(
+        update(JobTable)
+        .where(JobTable.id == job_id)
+        .values(
+            state=JobState.CANCELLED,
+            finished_at=now_s(),
+            active_s=ACTIVE_S if job.state is JobState.RUNNING else JobTable.active_s,
+        )
+    )
+    session.expire(job)
+    _revoke_leases(session, job_id)
 
 
 def resume(session: Session, job_id: int, *, priority: Priority | None = None) -> None:
@@ -57,16 +86,21 @@ def resume(session: Session, job_id: int, *, priority: Priority | None = None) -
     if priority is not None:
         job.priority = int(priority)
     if job.state is not JobState.RUNNING:
+        # Whatever killed its workers before has been looked at, one may hope.
+        session.execute(
+            update(ChunkTable).where(ChunkTable.job_id == job_id, chunk_is(ChunkState.QUEUED)).values(deaths=0)
+        )
         _start(session, job)
 
 
 def fail(session: Session, job_id: int, error: str) -> None:
-    """End a running job that cannot go on, and say why."""
+    """End a running job that cannot go on, and say why. Its chunks stay, for `resume`."""
     session.execute(
         update(JobTable)
         .where(JobTable.id == job_id, JobTable.state == JobState.RUNNING)
         .values(state=JobState.FAILED, error=error, finished_at=now_s(), active_s=ACTIVE_S)
     )
+    _revoke_leases(session, job_id)
 
 
 def retry_errors(session: Session, job_id: int, *, chunk_size: int) -> int:
@@ -80,6 +114,8 @@ def retry_errors(session: Session, job_id: int, *, chunk_size: int) -> int:
         UsageError: the job has not ended, so its errors may still be on their way.
     """
     job = _lock(session, job_id)
+    if job.kind in TRAINING_KINDS:
+        raise UsageError(f"Job {job_id} is a training; it has no images to try again. Mend them, then train again.")
     if not job.state.is_final:
         raise UsageError(f"Job {job_id} is {job.state}; its failed images can be retried once it has ended.")
     num_images = 0
@@ -106,6 +142,15 @@ def _failed_ordinals(session: Session, job_id: int, page_size: int) -> Iterator[
             return
         yield page
         after = page[-1]
+
+
+def _revoke_leases(session: Session, job_id: int) -> None:
+    """Take a job's chunks away from their workers, who find out at their next renewal."""
+    session.execute(
+        update(ChunkTable)
+        .where(ChunkTable.job_id == job_id, chunk_is(ChunkState.LEASED))
+        .values(state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
+    )
 
 
 def _lock(session: Session, job_id: int) -> JobTable:

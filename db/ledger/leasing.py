@@ -12,10 +12,11 @@ from core.jobs import Claim, Outcome, Prediction, WorkerProfile
 from core.types import ChunkState, JobState
 from db.clock import now_s
 from db.ledger.closing import close_finished_jobs
+from db.model_tables import ModelTable
 from db.rows import result_row
-from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ModelTable, ResultTable, chunk_is
+from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, chunk_is
 
-# A worker prefers jobs whose backbone it holds, unless another job of the same priority has waited this long.
+# A worker prefers jobs whose network it holds, unless another job of the same priority has waited this long.
 STARVING_AFTER_S = 30.0
 # How many jobs a claim looks at before it says that there is no work; more only matters if all of them are contended.
 NUM_CANDIDATE_JOBS = 16
@@ -24,7 +25,7 @@ NUM_CANDIDATE_JOBS = 16
 def claim(session: Session, profile: WorkerProfile, *, lease_s: float, proposed: int | None = None) -> Claim | None:
     """Lease one chunk to a worker.
 
-    The order is: urgent before bulk, then jobs that starve, then jobs whose backbone the worker holds, then the job
+    The order is: urgent before bulk, then jobs that starve, then jobs whose network the worker holds, then the job
     with the fewest leased chunks, then the oldest.
 
     Args:
@@ -51,6 +52,15 @@ def renew(session: Session, lease: Claim, *, lease_s: float, num_processed: int)
         False if the lease is no longer this worker's.
     """
     return _update_leased(session, lease, lease_expires_at=now_s() + lease_s, num_processed=num_processed)
+
+
+def checkpoint(session: Session, lease: Claim) -> bool:
+    """Note that a long chunk got somewhere that it can go on from: deaths before that do not count any more.
+
+    Returns:
+        False if the lease is no longer this worker's.
+    """
+    return _update_leased(session, lease, deaths=0)
 
 
 def release(session: Session, lease: Claim) -> bool:
@@ -148,20 +158,21 @@ def _jobs_in_order(profile: WorkerProfile) -> Select[int]:
         .where(
             JobTable.state == JobState.RUNNING,
             exists().where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.QUEUED)),
-            ~_uses_backbone(profile.unavailable),
+            JobTable.kind.in_(sorted(profile.kinds)),
+            ~_uses_network(profile.unavailable),
         )
-        .order_by(JobTable.priority, is_starving.desc(), _uses_backbone(profile.warm).desc(), num_leased, JobTable.id)
+        .order_by(JobTable.priority, is_starving.desc(), _uses_network(profile.warm).desc(), num_leased, JobTable.id)
         .limit(NUM_CANDIDATE_JOBS)
     )
     return query if profile.only_job is None else query.where(JobTable.id == profile.only_job)
 
 
-def _uses_backbone(names: frozenset[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an SQL condition
+def _uses_network(names: frozenset[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an SQL condition
     return exists().where(
         and_(
             JobModelTable.job_id == JobTable.id,
             ModelTable.id == JobModelTable.model_id,
-            ModelTable.backbone.in_(sorted(names)),
+            ModelTable.network.in_(sorted(names)),
         )
     )
 
@@ -192,6 +203,7 @@ def _lease(session: Session, chunk_id: int, worker_id: str, lease_s: float) -> C
             num_processed=0,
         )
         .returning(
+            select(JobTable.kind).where(JobTable.id == ChunkTable.job_id).scalar_subquery(),
             ChunkTable.job_id,
             ChunkTable.id,
             ChunkTable.attempt,
@@ -201,7 +213,7 @@ def _lease(session: Session, chunk_id: int, worker_id: str, lease_s: float) -> C
             ChunkTable.redo,
         )
     ).one()
-    return Claim(*row, worker_id=worker_id)
+    return Claim(*row, worker_id=worker_id)  # type: ignore[misc]
 
 
 def _update_leased(session: Session, lease: Claim, **values: object) -> bool:

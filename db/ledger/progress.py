@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from core.jobs import Progress
 from core.types import ChunkState
 from db.ledger.control import get_job
-from db.tables import ChunkTable, JobModelTable, JobTable, ModelTable, ResultTable, WorkerTable, chunk_is
+from db.model_tables import ModelTable
+from db.tables import ChunkTable, JobModelTable, JobTable, ResultTable, WorkerTable, chunk_is
 
 
 def progress(session: Session, job_id: int) -> Progress:

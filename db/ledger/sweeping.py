@@ -3,7 +3,12 @@
 A lease that ran out counts as a death, because nobody can tell a dead worker from a frozen one; the fence makes the
 mistake harmless. A chunk with two deaths is cut in two, and each half starts with one death, so that it is cut again
 as soon as it kills once more. An image that is alone in its chunk starts at none and must kill three workers.
+
+A training cannot be cut. It goes on from its last checkpoint, and fails when three workers in a row died without
+getting to the next.
 """
+
+from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.orm import Session
@@ -11,13 +16,19 @@ from sqlalchemy.orm import Session
 from core.jobs import ImageError, Outcome, SweepReport
 from core.types import ChunkState, Reason
 from db.clock import now_s
+from db.ledger import control
 from db.ledger.accepting import new_chunk
 from db.ledger.closing import close_finished_jobs
 from db.ledger.leasing import owed_ordinals, write_outcomes
-from db.tables import ChunkTable, JobModelTable, chunk_is
+from db.tables import ChunkTable, JobModelTable, JobTable, chunk_is
 
 DEATHS_TO_BISECT = 2
 DEATHS_TO_GIVE_UP = 3
+
+_TRAINING_DIED = (
+    "{} workers in a row died before the training got to its next checkpoint. Memory may be too small for it: train "
+    "with a smaller backbone or fewer unfrozen layers, or give workers more; `labelyard jobs resume` tries again."
+)
 
 
 def sweep(session: Session) -> SweepReport:
@@ -37,12 +48,16 @@ def _take_back(session: Session, condition: ColumnElement[bool]) -> SweepReport:
         .order_by(ChunkTable.id)
         .with_for_update(skip_locked=True)
     ).all()
+    trainings = _trainings(session, {chunk.job_id for chunk in chunks})
     num_bisected = num_given_up = 0
     for chunk in chunks:
         chunk.deaths += 1
         chunk.state = ChunkState.QUEUED
         chunk.worker_id = chunk.lease_expires_at = None
-        if chunk.num_images > 1 and chunk.deaths >= DEATHS_TO_BISECT:
+        if chunk.job_id in trainings:
+            if chunk.deaths >= DEATHS_TO_GIVE_UP:
+                control.fail(session, chunk.job_id, _TRAINING_DIED.format(chunk.deaths))
+        elif chunk.num_images > 1 and chunk.deaths >= DEATHS_TO_BISECT:
             _bisect(session, chunk)
             num_bisected += 1
         elif chunk.num_images == 1 and chunk.deaths >= DEATHS_TO_GIVE_UP:
@@ -55,6 +70,12 @@ def _take_back(session: Session, condition: ColumnElement[bool]) -> SweepReport:
         num_given_up=num_given_up,
         finished_jobs=close_finished_jobs(session),
     )
+
+
+def _trainings(session: Session, job_ids: Collection[int]) -> frozenset[int]:
+    """Those of these jobs that are trainings."""
+    kinds = select(JobTable.id).where(JobTable.id.in_(job_ids), JobTable.kind.in_(control.TRAINING_KINDS))
+    return frozenset(session.scalars(kinds))
 
 
 def _bisect(session: Session, chunk: ChunkTable) -> None:

@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from db.tables import Base
+import db.model_tables
+import db.tables  # noqa: F401 - imported for the tables that they declare
+from db.base import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

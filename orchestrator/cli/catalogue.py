@@ -1,8 +1,11 @@
 """`labelyard backbones` and `labelyard show`: what can be applied."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from workers.ml.catalog import BackboneSpec
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable output.")]
 
@@ -25,6 +28,7 @@ def backbones(*, as_json: AsJson = False) -> None:
                     "num_parameters": spec.num_parameters,
                     "feature_size": spec.feature_size,
                     "weights_file": spec.weights_file,
+                    "is_published": spec.is_published,
                     "is_cached": is_cached(spec),
                 }
                 for spec in BACKBONES.values()
@@ -38,8 +42,8 @@ def backbones(*, as_json: AsJson = False) -> None:
     table.add_column("weights")
     for spec in BACKBONES.values():
         height, width = spec.size_hw
-        state = "[green]cached[/]" if is_cached(spec) else "[dim]Keras downloads them[/]"
-        table.add_row(spec.name, f"{height}x{width}", f"{spec.num_parameters:,}", f"{spec.feature_size:,}", state)
+        size = f"{height}x{width}"
+        table.add_row(spec.name, size, f"{spec.num_parameters:,}", f"{spec.feature_size:,}", _weights_state(spec))
     console().print(table)
     print_line(f"Weights are looked for in {keras_home()} (KERAS_HOME), below `models`.")
 
@@ -61,3 +65,11 @@ def show(
     if child.returncode != 0:
         raise SetupError(f"The layers of {spec.name} cannot be shown: {child.stderr.strip().splitlines()[-1]}")
     sys.stdout.write(child.stdout)
+
+
+def _weights_state(spec: "BackboneSpec") -> str:
+    from workers.ml.weights import is_cached
+
+    if not spec.is_published:
+        return "[dim]none: scratch only[/]"
+    return "[green]cached[/]" if is_cached(spec) else "[dim]Keras downloads them[/]"

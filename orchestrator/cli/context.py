@@ -31,7 +31,7 @@ def read_settings() -> Settings:
     from core.errors import UsageError
     from core.logs import configure_logging
     from core.settings import TOML_FILE
-    from workers.ml.catalog import get_backbone
+    from workers.ml.catalog import get_published_backbone
 
     try:
         settings = Settings()
@@ -40,7 +40,7 @@ def read_settings() -> Settings:
     except ValidationError as error:
         raise UsageError("\n".join(_explain(problem) for problem in error.errors())) from error
     for name in settings.preload:
-        get_backbone(name)
+        get_published_backbone(name)
     configure_logging(settings)
     return settings
 

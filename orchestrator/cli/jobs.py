@@ -1,11 +1,11 @@
-"""`labelyard jobs …` and `labelyard export`: look at jobs, resume them, retry their errors, write their results."""
+"""`labelyard jobs …` and `labelyard export`: look at jobs, resume, cancel or retry them, write their results."""
 
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-app = typer.Typer(help="List jobs; show, resume or retry one.", invoke_without_command=True)
+app = typer.Typer(help="List jobs; show, resume, cancel or retry one.", invoke_without_command=True)
 
 JobId = Annotated[int, typer.Argument(help="The job's number.", metavar="ID")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable output.")]
@@ -70,9 +70,21 @@ def resume(job: JobId, *, out: Out = None, strict: Strict = False, as_json: AsJs
 
 
 @app.command()
+def cancel(job: JobId) -> None:
+    """End a job for good; its workers stop at their next batch. Rows that it has written stay."""
+    from db.ledger import control
+    from orchestrator.cli.context import open_context
+    from orchestrator.cli.printing import print_line
+
+    with open_context() as opened, opened.database.write() as session:
+        control.cancel(session, job)
+    print_line(f"Job {job} is cancelled.")
+
+
+@app.command()
 def retry(job: JobId, *, out: Out = None, strict: Strict = False, as_json: AsJson = False) -> None:
     """Try a finished job's failed images again, and no others."""
-    from core.jobs import LabelOptions
+    from core.jobs import DEFAULT_CHUNK_SIZE
     from db.ledger import control
     from orchestrator.cli.context import open_context
     from orchestrator.cli.running import Outputs, exit_with, finish
@@ -81,8 +93,8 @@ def retry(job: JobId, *, out: Out = None, strict: Strict = False, as_json: AsJso
     outputs.check()
     with open_context() as opened:
         with opened.database.write() as session:
-            chunk_size = LabelOptions.from_json(control.get_job(session, job).options).chunk_size
-            control.retry_errors(session, job, chunk_size=chunk_size)
+            options = control.get_job(session, job).options
+            control.retry_errors(session, job, chunk_size=options.get("chunk_size", DEFAULT_CHUNK_SIZE))
         summary = finish(opened, job, outputs)
     exit_with(summary, strict=strict)
 

@@ -36,7 +36,10 @@ def label(
         ),
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, max=1000, help="How many of the best classes to keep.")] = 5,
-    resize: Annotated[ResizeMode, typer.Option(help="How an image becomes the network's input.")] = ResizeMode.CROP,
+    resize: Annotated[
+        Optional[ResizeMode],
+        typer.Option(help="How an image becomes the network's input: crop if not said. A trained model has its own."),
+    ] = None,
     priority: Annotated[
         PriorityName, typer.Option(help="Urgent overtakes bulk at the next chunk.")
     ] = PriorityName.BULK,
@@ -63,23 +66,27 @@ def label(
     Every image ends with exactly one row: a prediction, or an error with its reason. The same command again goes on
     with a job that was stopped.
     """
+    from functools import partial
+
     from core.jobs import LabelOptions
     from core.types import Priority
     from orchestrator.cli.context import open_context
     from orchestrator.cli.running import Outputs, accept_only, exit_with, run
-    from orchestrator.submitting import LabelRequest
+    from orchestrator.submitting import LabelRequest, submit
 
     request = LabelRequest(
         sources=source,
         models=model or [DEFAULT_MODEL],
-        options=LabelOptions(top_k=top_k, resize=resize, chunk_size=chunk_size),
+        options=LabelOptions(top_k=top_k, resize=resize or ResizeMode.CROP, chunk_size=chunk_size),
         priority=Priority[priority.name],
         name=job_name,
         column=column,
         allow_http=allow_http,
+        resize_is_asked=resize is not None,
     )
     outputs = Outputs(out=out, figure=figure, as_json=as_json)
     outputs.check()
     with open_context() as context:
-        summary = accept_only(context, request, outputs) if no_wait else run(context, request, outputs)
+        accept = partial(submit, request=request)
+        summary = accept_only(context, accept, outputs) if no_wait else run(context, accept, outputs)
     exit_with(summary, strict=strict)

@@ -6,16 +6,18 @@ import typer
 
 from core.errors import LabelyardError, SetupError, UsageError
 from core.exits import ExitCode
-from orchestrator.cli import catalogue, db, demo, jobs, label, setup, worker
+from orchestrator.cli import catalogue, db, demo, evaluate, jobs, label, models, setup, train, worker
 
 app = typer.Typer(
     name="labelyard",
-    help="Label images in bulk with pre-trained networks, on one machine or on many.",
+    help="Label images in bulk with pre-trained networks or with your own, on one machine or on many.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 app.command("label")(label.label)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("export")(jobs.export)
 app.command("backbones")(catalogue.backbones)
@@ -24,6 +26,7 @@ app.command("worker")(worker.worker)
 app.command("doctor")(setup.doctor)
 app.command("settings")(setup.settings)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
 
 

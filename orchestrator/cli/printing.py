@@ -62,6 +62,7 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
     for heading, justify in (("id", "right"), ("state", "left"), ("images", "right"), ("errors", "right")):
         table.add_column(heading, justify=justify, no_wrap=True, min_width=len(heading))  # type: ignore[arg-type]
     table.add_column("images/s", justify="right", no_wrap=True, min_width=8)
+    table.add_column("kind", no_wrap=True, min_width=8)
     table.add_column("model", no_wrap=True, min_width=max(len(", ".join(item.models)) for item in summaries))
     table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=MAX_NAME_WIDTH)
     for summary in summaries:
@@ -71,6 +72,7 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
             f"{summary.num_finished:,}/{summary.num_images:,}{'' if summary.is_planned else '+'}",
             f"{summary.num_errors:,}",
             f"{summary.images_per_s:.1f}",
+            summary.kind,
             ", ".join(summary.models),
             printable(summary.name),
         )
@@ -82,6 +84,7 @@ def print_job(summary: JobSummary) -> None:
     out = console()
     rows: list[tuple[str, Text | str]] = [
         ("job", f"{summary.job_id}"),
+        ("kind", summary.kind),
         ("name", printable(summary.name)),
         ("state", Text(summary.state, style=_STATE_STYLES[summary.state])),
         ("model", ", ".join(summary.models)),

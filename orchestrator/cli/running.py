@@ -1,6 +1,6 @@
 """Running a job in the foreground: accept or resume it, show its progress, write what was asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +9,24 @@ from typing import NoReturn
 import typer
 
 from core.exits import ExitCode
-from core.types import JobState
+from core.settings import Settings
+from core.types import JobKind, JobState
+from db.database import Database
 from db.ledger import control
 from orchestrator.cli.context import Context
+from orchestrator.cli.evaluation_reporting import make_evaluation_reporter
 from orchestrator.cli.reporting import Reporter, make_reporter
+from orchestrator.cli.training_reporting import make_training_reporter
+from orchestrator.evaluating import conclude_evaluation
 from orchestrator.exporting import check_writable, export
 from orchestrator.planning import plan_or_fail
-from orchestrator.submitting import LabelRequest, submit
+from orchestrator.submitting import Submitted
 from orchestrator.summary import JobSummary, summarise
 from orchestrator.watching import make_waker, run_to_end
 from workers.waking import Waker, wake
+
+# Checks a request and accepts it, or finds the unfinished job that made the same one.
+Accept = Callable[[Database, Settings], Submitted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +51,28 @@ class Outputs:
             check_figure(self.figure)
 
 
-def run(context: Context, request: LabelRequest, outputs: Outputs) -> JobSummary:
+def run(context: Context, accept: Accept, outputs: Outputs) -> JobSummary:
     """Accept a request, or resume its unfinished job, and bring it to its end."""
     waker = make_waker(context.settings, context.database)
-    submitted = submit(context.database, context.settings, request)
-    reporter = make_reporter(as_json=outputs.as_json)
+    submitted = accept(context.database, context.settings)
+    reporter = reporter_for(context, submitted.job_id, outputs)
     if submitted.is_resumed:
         with context.database.read() as session:
             reporter.resumed(summarise(session, submitted.job_id, with_counts=False))
     return finish(context, submitted.job_id, outputs, waker=waker, reporter=reporter)
+
+
+def reporter_for(context: Context, job_id: int, outputs: Outputs) -> Reporter:
+    """Whoever tells the user how a job of this kind goes."""
+    with context.database.read() as session:
+        kind = control.get_job(session, job_id).kind
+    match kind:
+        case JobKind.TRAIN | JobKind.RETRAIN:
+            return make_training_reporter(context.database, job_id, as_json=outputs.as_json)
+        case JobKind.EVALUATE:
+            return make_evaluation_reporter(as_json=outputs.as_json)
+        case JobKind.LABEL:
+            return make_reporter(as_json=outputs.as_json)
 
 
 def finish(
@@ -59,7 +80,7 @@ def finish(
 ) -> JobSummary:
     """Bring a job that is in the ledger to its end, then write and print its results."""
     waker = waker or make_waker(context.settings, context.database)
-    reporter = reporter or make_reporter(as_json=outputs.as_json)
+    reporter = reporter or reporter_for(context, job_id, outputs)
     with pausing_on_ctrl_c(context, job_id), reporter:
         run_to_end(context.database, context.settings, job_id, waker, on_progress=reporter.update)
     with context.database.read() as session:
@@ -67,6 +88,8 @@ def finish(
     if summary.state is not JobState.DONE:
         reporter.stopped(summary)
         return summary
+    if summary.kind is JobKind.EVALUATE:
+        conclude_evaluation(context.database, job_id)
     if outputs.out is not None:
         export(context.database, job_id, outputs.out)
     if outputs.figure is not None:
@@ -77,11 +100,11 @@ def finish(
     return summary
 
 
-def accept_only(context: Context, request: LabelRequest, outputs: Outputs) -> JobSummary:
+def accept_only(context: Context, accept: Accept, outputs: Outputs) -> JobSummary:
     """Accept and plan a request; workers that run elsewhere do the rest."""
     waker = make_waker(context.settings, context.database)
-    submitted = submit(context.database, context.settings, request)
-    reporter = make_reporter(as_json=outputs.as_json)
+    submitted = accept(context.database, context.settings)
+    reporter = reporter_for(context, submitted.job_id, outputs)
     with pausing_on_ctrl_c(context, submitted.job_id):
         plan_or_fail(context.database, submitted.job_id, after_commit=lambda: wake(waker))
     with context.database.read() as session:

@@ -17,7 +17,7 @@ def worker(
         Optional[list[str]], typer.Argument(help="More names for --preload.", metavar="NAME", show_default=False)
     ] = None,
     *,
-    queues: Annotated[str, typer.Option(help="Which work to take, separated by commas.")] = "label,train",
+    queues: Annotated[str, typer.Option(help="Which work to take: label, train, or both.")] = "label,train",
     preload: Annotated[
         Optional[list[str]],
         typer.Option(help="Load these backbones at the start: NAME, or NAME,NAME; may be given again.", metavar="NAME"),
@@ -30,28 +30,27 @@ def worker(
     names = [name.strip() for name in queues.split(",")]
     if unknown := sorted(set(names) - {queue.value for queue in Queue}):
         raise UsageError(f"There is no queue {unknown[0]!r}. Expected one of: {', '.join(Queue)}.")
+    listened = [Queue(name) for name in names]
     if more and not preload:
         raise UsageError(f"Received {more[0]!r}, expected options alone. To load a backbone: --preload {more[0]}.")
     if preload:
         # Children read their settings from the environment.
         os.environ["LABELYARD_PRELOAD"] = ",".join([*preload, *(more or [])])
     with open_context() as context:
-        if context.settings.is_embedded and Queue.LABEL not in names:
-            raise UsageError(f"There is no work for the queues {queues} yet. Expected `label` among them.")
         if context.settings.is_embedded:
-            _work_embedded(context)
+            _work_embedded(context, listened)
     if not context.settings.is_embedded:
-        _work_for_broker(context, names)
+        _work_for_broker(context, listened)
 
 
-def _work_embedded(context: "Context") -> None:
+def _work_embedded(context: "Context", queues: list[Queue]) -> None:
     import signal
 
     from orchestrator.cli.printing import print_line
     from workers.supervising import LocalWorkers
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with LocalWorkers(context.settings, context.database) as workers:
+    with LocalWorkers(context.settings, context.database, queues=queues) as workers:
         print_line(f"{context.settings.workers} worker process(es) on {context.database.safe_url}. Ctrl-C stops them.")
         try:
             while True:
@@ -61,7 +60,7 @@ def _work_embedded(context: "Context") -> None:
             print_line("Stopped; what was in progress has been given back.")
 
 
-def _work_for_broker(context: "Context", queues: list[str]) -> None:
+def _work_for_broker(context: "Context", queues: list[Queue]) -> None:
     from orchestrator.watching import make_waker
     from workers.app import create_app, prepare_worker_environment
 
@@ -69,7 +68,7 @@ def _work_for_broker(context: "Context", queues: list[str]) -> None:
     make_waker(context.settings, context.database)
     from workers.tasks import name_this_worker
 
-    worker_id = name_this_worker()
+    worker_id = name_this_worker(queues)
     app = create_app(context.settings)
     app.worker_main(
         [

@@ -33,7 +33,7 @@ def resolve_sources(
     specs = [
         spec
         for text in texts
-        for spec in _expand(SourceSpec(text, _locate(text, cwd or Path.cwd()), column, allow_http))
+        for spec in _expand(SourceSpec(text, locate(text, cwd or Path.cwd()), column, allow_http))
     ]
     for spec in specs:
         source = open_source(spec)
@@ -57,7 +57,12 @@ def require_image(source: Source, text: str) -> None:
     )
 
 
-def _locate(text: str, cwd: Path) -> str:
+def locate(text: str, cwd: Path) -> str:
+    """Make a path absolute; URLs stay as they are.
+
+    Raises:
+        SourceError: there is no text.
+    """
     if not text:
         raise SourceError("A source is empty; expected a path, a pattern or a URL.")
     text = without_file_scheme(text)

@@ -5,7 +5,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from core.errors import SourceError
 from workers.ml.formats import has_image_name
@@ -16,6 +16,19 @@ _PARQUET_ROWS_AT_A_TIME = 8192
 
 Entries = Iterator[str | None]
 TableReader = Callable[[IO[bytes], str, str | None], Entries]
+# Given the names of all columns, says which are wanted, in which order.
+ColumnChooser = Callable[[Sequence[str]], Sequence[str]]
+
+
+class Row(NamedTuple):
+    """Some cells of one row."""
+
+    where: str  # for messages: "Line 3 of photos.csv"
+    cells: tuple[Any, ...]  # as the format holds them; None or "" where a cell is empty
+
+
+Rows = Iterator[Row]
+RowReader = Callable[[IO[bytes], str, ColumnChooser], Rows]
 
 
 def read_lines(file: IO[bytes], location: str, column: str | None) -> Entries:
@@ -30,50 +43,70 @@ def read_lines(file: IO[bytes], location: str, column: str | None) -> Entries:
 
 def read_csv(file: IO[bytes], location: str, column: str | None) -> Entries:
     """Read one column of a CSV file whose first line names its columns."""
-    rows = csv.DictReader(_decoded(file))
+    return _images(read_csv_rows, file, location, column)
+
+
+def read_jsonl(file: IO[bytes], location: str, column: str | None) -> Entries:
+    """Read one key of each line's object."""
+    return _images(read_jsonl_rows, file, location, column)
+
+
+def read_parquet(file: IO[bytes], location: str, column: str | None) -> Entries:
+    """Read one column, a few thousand rows at a time."""
+    return _images(read_parquet_rows, file, location, column)
+
+
+def read_csv_rows(file: IO[bytes], location: str, choose: ColumnChooser) -> Rows:
+    """Read some columns of a CSV file whose first line names its columns; every cell is text."""
+    lines = csv.DictReader(_decoded(file))
     try:
-        columns = rows.fieldnames or ()
+        columns = lines.fieldnames or ()
         if len(columns) == 1 and has_image_name(columns[0]):
             raise SourceError(
                 f"The first line of {location} is {columns[0]!r}, but has to name the columns. "
                 "Write `image` above it, or name the file .txt."
             )
-        chosen = choose_column(columns, column, location)
-        for row in rows:
-            yield row[chosen] or None
+        chosen = choose(columns)
+        for line in lines:
+            yield Row(f"Line {lines.line_num} of {location}", tuple(line[name] for name in chosen))
     except csv.Error as error:
-        raise SourceError(f"{location} is not a CSV file: {error} in line {rows.line_num}.") from error
+        raise SourceError(f"{location} is not a CSV file: {error} in line {lines.line_num}.") from error
 
 
-def read_jsonl(file: IO[bytes], location: str, column: str | None) -> Entries:
-    """Read one key of each line's object."""
-    chosen = None
+def read_jsonl_rows(file: IO[bytes], location: str, choose: ColumnChooser) -> Rows:
+    """Read some keys of each line's object."""
+    chosen: Sequence[str] = ()
     for number, line in enumerate(_decoded(file), start=1):
         if not line.strip():
             continue
+        where = f"Line {number} of {location}"
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise SourceError(f"Line {number} of {location} is not JSON: {error}.") from error
+            raise SourceError(f"{where} is not JSON: {error}.") from error
         if not isinstance(row, dict):
-            raise SourceError(f'Line {number} of {location} is not a JSON object; expected {{"image": …}}.')
-        chosen = chosen or choose_column(tuple(row), column, location)
-        if chosen not in row:
-            raise SourceError(f"Line {number} of {location} has no {chosen!r}; it has {_listed(tuple(row))}.")
-        yield _text(row[chosen], f"Line {number} of {location}")
+            raise SourceError(f'{where} is not a JSON object; expected {{"image": …}}.')
+        chosen = chosen or choose(tuple(row))
+        missing = [name for name in chosen if name not in row]
+        if missing:
+            raise SourceError(f"{where} has no {missing[0]!r}; it has {listed(tuple(row))}.")
+        yield Row(where, tuple(row[name] for name in chosen))
 
 
-def read_parquet(file: IO[bytes], location: str, column: str | None) -> Entries:
-    """Read one column, a few thousand rows at a time."""
+def read_parquet_rows(file: IO[bytes], location: str, choose: ColumnChooser) -> Rows:
+    """Read some columns, a few thousand rows at a time."""
     import pyarrow as pa  # noqa: PLC0415  takes a second, and few manifests are Parquet
     from pyarrow import parquet  # noqa: PLC0415
 
+    number = 0
     try:
         table = parquet.ParquetFile(file)
-        chosen = choose_column(table.schema_arrow.names, column, location)
-        for batch in table.iter_batches(batch_size=_PARQUET_ROWS_AT_A_TIME, columns=[chosen]):
-            for value in batch.column(0).to_pylist():
-                yield _text(value, f"Column {chosen!r} of {location}")
+        chosen = list(choose(table.schema_arrow.names))
+        for batch in table.iter_batches(batch_size=_PARQUET_ROWS_AT_A_TIME, columns=chosen):
+            # By name: a batch has its columns in the file's order, and each once.
+            for values in zip(*(batch.column(name).to_pylist() for name in chosen), strict=True):
+                number += 1
+                yield Row(f"Row {number} of {location}", values)
     except pa.ArrowException as error:
         raise SourceError(f"{location} is not a Parquet file: {error}") from error
 
@@ -84,6 +117,12 @@ READERS: dict[str, TableReader] = {
     "csv": read_csv,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
+}
+# Those whose rows have more than one column.
+ROW_READERS: dict[str, RowReader] = {
+    "csv": read_csv_rows,
+    "jsonl": read_jsonl_rows,
+    "parquet": read_parquet_rows,
 }
 
 
@@ -96,22 +135,21 @@ def choose_column(columns: Sequence[str], wanted: str | None, location: str) -> 
     if wanted is not None:
         if wanted in columns:
             return wanted
-        raise SourceError(f"{location} has no column {wanted!r}; it has {_listed(columns)}.")
+        raise SourceError(f"{location} has no column {wanted!r}; it has {listed(columns)}.")
     for name in DEFAULT_COLUMNS:
         if name in columns:
             return name
     if len(columns) == 1:
         return columns[0]
-    raise SourceError(f"Which column of {location} holds the images? It has {_listed(columns)}; say --column NAME.")
+    raise SourceError(f"Which column of {location} holds the images? It has {listed(columns)}; say --column NAME.")
 
 
-def _decoded(file: IO[bytes]) -> Iterator[str]:
-    """Read lines with their ends, without a byte order mark; bytes that are not UTF-8 survive as in file names."""
-    for number, line in enumerate(file):
-        yield os.fsdecode(line if number else line.removeprefix(codecs.BOM_UTF8))
+def entry_text(value: Any, where: str) -> str | None:  # noqa: ANN401  whatever JSON or Parquet holds
+    """Read a cell that names an image; None where it is empty.
 
-
-def _text(value: Any, where: str) -> str | None:  # noqa: ANN401  whatever JSON or Parquet holds
+    Raises:
+        SourceError: it holds something else than text.
+    """
     if value is None or value == "":
         return None
     if not isinstance(value, str):
@@ -119,5 +157,17 @@ def _text(value: Any, where: str) -> str | None:  # noqa: ANN401  whatever JSON 
     return value
 
 
-def _listed(columns: Sequence[str]) -> str:
+def listed(columns: Sequence[str]) -> str:
+    """Quote the names of columns in one line."""
     return ", ".join(map(repr, columns)) if columns else "no columns"
+
+
+def _images(reader: RowReader, file: IO[bytes], location: str, column: str | None) -> Entries:
+    for where, (cell,) in reader(file, location, lambda columns: (choose_column(columns, column, location),)):
+        yield entry_text(cell, where)
+
+
+def _decoded(file: IO[bytes]) -> Iterator[str]:
+    """Read lines with their ends, without a byte order mark; bytes that are not UTF-8 survive as in file names."""
+    for number, line in enumerate(file):
+        yield os.fsdecode(line if number else line.removeprefix(codecs.BOM_UTF8))

@@ -91,3 +91,21 @@ def make_photographs() -> Callable[[Path, int], Path]:
 def photographs(make_photographs: Callable[[Path, int], Path], tmp_path: Path) -> Callable[..., Path]:
     """Makes such a folder in the folder that the program runs in."""
     return lambda num_images, name="photographs": make_photographs(tmp_path / name, num_images)
+
+
+@pytest.fixture(scope="session")
+def make_labelled_pictures() -> Callable[..., Path]:
+    """Makes a dataset of class folders: noise on one colour for each class."""
+    colours = {"red": (0, 0, 200), "blue": (200, 0, 0), "white": (220, 220, 220)}  # BGR
+
+    def make(folder: Path, *, num_images: int, names: tuple[str, ...] = ("blue", "red")) -> Path:
+        random = np.random.default_rng(0)
+        for name in names:
+            (folder / name).mkdir(parents=True)
+            for number in range(num_images):
+                noise = random.integers(-30, 30, (48, 64, 3))
+                image = np.clip(np.array(colours[name]) + noise, 0, 255).astype(np.uint8)
+                assert cv2.imwrite(str(folder / name / f"{number:02d}.png"), image)
+        return folder
+
+    return make

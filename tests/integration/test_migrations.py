@@ -13,9 +13,9 @@ from sqlalchemy import inspect
 
 import db.migrations
 from core.errors import DatabaseError
+from db.base import Base
 from db.database import Database
 from db.schema import HEAD_REVISION, SchemaState, require_schema, schema_state, upgrade
-from db.tables import Base
 
 
 def test_the_migrations_make_the_tables_of_the_models(ledger: Database):

@@ -1,8 +1,8 @@
-"""Backbones: Keras' networks, cut where the feature vector leaves them.
+"""Backbones: whole networks, cut where the feature vector leaves them.
 
 Keras is imported inside functions, so that this module can be imported anywhere; calling them is for the child process
-that computes. Architecture comes from Keras' code, numbers from its published HDF5 files: nothing is ever deserialised
-from a file that a user gives.
+that computes. Architecture comes from code, numbers from Keras' published HDF5 files: nothing is ever deserialised from
+a file that a user gives.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ class Backbone:
 def build_classifier(
     spec: BackboneSpec, *, weights: Literal["imagenet"] | None = "imagenet", seed: int = 0
 ) -> "keras.Model":
-    """Build the whole ImageNet classifier.
+    """Build the whole classifier, with ImageNet's classes.
 
     Args:
         spec: which network.
@@ -65,6 +65,7 @@ def build_classifier(
         A Keras model: (N, H, W, 3) float32, preprocessed -> (N, 1000) probabilities.
 
     Raises:
+        UsageError: there are no published weights.
         WeightsError: the published weights are not in the cache, or their file is damaged.
     """
     import keras  # noqa: PLC0415 - TensorFlow comes with it
@@ -78,6 +79,21 @@ def build_classifier(
     return classifier
 
 
+def build_backbone(spec: BackboneSpec, *, weights: Literal["imagenet"] | None = "imagenet", seed: int = 0) -> Backbone:
+    """Build a network up to its feature vector, without a head.
+
+    Args:
+        spec: which network.
+        weights: the published ones, which must be in the cache, or None for random ones.
+        seed: what random weights depend on.
+
+    Raises:
+        UsageError: there are no published weights.
+        WeightsError: the published weights are not in the cache, or their file is damaged.
+    """
+    return Backbone(spec, _up_to_features(build_classifier(spec, weights=weights, seed=seed), spec))
+
+
 def split(classifier: "keras.Model", spec: BackboneSpec, labels: Sequence[ClassLabel]) -> tuple[Backbone, Head]:
     """Cut a classifier in two: the network up to its feature vector, and its last layer as a head.
 
@@ -86,18 +102,12 @@ def split(classifier: "keras.Model", spec: BackboneSpec, labels: Sequence[ClassL
         spec: which network it is.
         labels: the names of its classes.
     """
-    import keras  # noqa: PLC0415 - TensorFlow comes with it
-
-    # By the classifier layer's input and not by the feature layer's name: Keras numbers the layers that its authors
-    # left unnamed, so their names depend on what else was built in this process.
     layer = classifier.get_layer(spec.classifier_layer)
-    features = keras.layers.Flatten(name="features", dtype="float32")(layer.input)
-    network = keras.Model(classifier.input, features, name=f"{classifier.name}_features")
     # Copies: on a CPU they may be views of memory that goes with the network.
     kernel, bias = (np.array(weight, dtype=np.float32) for weight in layer.get_weights())
     # A convolution of 1x1 on one pixel is the same matrix with two axes of length 1 in front.
     head = Head(kernel.reshape(spec.feature_size, -1), bias, tuple(labels))
-    return Backbone(spec, network), head
+    return Backbone(spec, _up_to_features(classifier, spec)), head
 
 
 def preprocessing(spec: BackboneSpec) -> Callable[["np.ndarray | keras.KerasTensor"], "np.ndarray"]:
@@ -115,6 +125,16 @@ def import_name(path: str) -> Callable[..., "keras.Model"]:
     module, _, name = path.rpartition(".")
     found: Callable[..., keras.Model] = getattr(import_module(module), name)
     return found
+
+
+def _up_to_features(classifier: "keras.Model", spec: BackboneSpec) -> "keras.Model":
+    import keras  # noqa: PLC0415 - TensorFlow comes with it
+
+    # By the classifier layer's input and not by the feature layer's name: Keras numbers the layers that its authors
+    # left unnamed, so their names depend on what else was built in this process.
+    layer = classifier.get_layer(spec.classifier_layer)
+    features = keras.layers.Flatten(name="features", dtype="float32")(layer.input)
+    return keras.Model(classifier.input, features, name=spec.name)
 
 
 def _load_published(classifier: "keras.Model", spec: BackboneSpec) -> None:

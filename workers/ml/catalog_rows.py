@@ -1,6 +1,7 @@
 """The rows of the catalogue: what differs between networks, grouped by what does not.
 
-Source: Keras 3.15, `keras.applications`; every number is compared with the network itself by the tests.
+Source: Keras 3.15, `keras.applications`, but for the two small networks, which are our own; every number is compared
+with the network itself by the tests.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ class Member:
     """One network of a family."""
 
     name: str  # what a user writes
-    constructor: str  # the function in keras.applications
+    constructor: str  # the function in the family's package
     size: int  # height and width of its square input, in pixels
-    num_parameters: int  # of the whole ImageNet classifier
+    num_parameters: int  # of the whole classifier, with ImageNet's 1000 classes
     feature_size: int  # length of the feature vector
-    published_as: str  # the part of the weights' file name that differs within the family
+    published_as: str = ""  # the part of the weights' file name that differs within the family
     width: float | None = None  # Keras' `alpha`, where a family comes in widths
 
 
@@ -24,16 +25,26 @@ class Family:
     """Networks of one design."""
 
     name: str
-    module: str  # the module of keras.applications that holds its `preprocess_input`
+    module: str  # the module of the package that holds its `preprocess_input`
     feature_layer: str  # `{name}` stands for the member's name
     classifier_layer: str
-    weights_file: str  # `{}` stands for the member's `published_as`
+    weights_file: str | None  # `{}` stands for the member's `published_as`; None: nobody published weights
     members: tuple[Member, ...]
+    package: str = "keras.applications"
 
 
 _CLASSIC_FILE = "{}_weights_tf_dim_ordering_tf_kernels.h5"
 
 FAMILIES = (
+    Family(
+        "alexnet",
+        "small_networks",
+        "dropout_fc7",
+        "predictions",
+        None,
+        (Member("alexnet", "small_networks.alexnet", 227, 15_260_008, 1024),),
+        package="workers.ml",
+    ),
     Family(
         "convnext",
         "convnext",
@@ -108,6 +119,15 @@ FAMILIES = (
         "predictions",
         _CLASSIC_FILE,
         (Member("inception_v3", "InceptionV3", 299, 23_851_784, 2048, "inception_v3"),),
+    ),
+    Family(
+        "lenet",
+        "small_networks",
+        "f6",
+        "predictions",
+        None,
+        (Member("lenet-5", "small_networks.lenet_5", 32, 146_156, 84),),
+        package="workers.ml",
     ),
     Family(
         "mobilenet",

@@ -3,7 +3,8 @@
 A process of its own, so that callers need no TensorFlow, and so that Keras can be given a home of its own for the time
 of the download: a file appears in the cache when it is complete and Keras has used it, or not at all.
 
-Ends with 0; with 2 where a name is unknown; with 3 where a file cannot be had, the reason on standard error.
+Ends with 0; with 2 where a name is unknown or has no published weights; with 3 where a file cannot be had, the reason
+on standard error.
 """
 
 import os
@@ -16,8 +17,8 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
-from core.errors import UnknownModelError, WeightsError
-from workers.ml.catalog import BackboneSpec, get_backbone
+from core.errors import UsageError, WeightsError
+from workers.ml.catalog import BackboneSpec, get_published_backbone
 from workers.ml.weights import (
     CACHE_FOLDER,
     CLASS_INDEX_FILE,
@@ -41,8 +42,8 @@ def main(names: Sequence[str]) -> int:
         The exit code.
     """
     try:
-        fetch([get_backbone(name) for name in names])
-    except UnknownModelError as error:
+        fetch([get_published_backbone(name) for name in names])
+    except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     except WeightsError as error:

@@ -47,9 +47,31 @@ class Head:
         return int(self.weights.shape[1])
 
     @property
+    def num_parameters(self) -> int:
+        """How many numbers weights and bias are."""
+        return int(self.weights.size + self.bias.size)
+
+    @property
     def num_bytes(self) -> int:
         """Memory that weights and bias take."""
         return self.weights.nbytes + self.bias.nbytes
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Score feature vectors.
+
+        Args:
+            features: (N, F) float32.
+
+        Returns:
+            (N, C) float32 of any range; what the softmax is taken of.
+
+        Raises:
+            ValueError: the features are not this head's size.
+        """
+        if features.ndim != 2 or features.shape[1] != self.num_features:  # noqa: PLR2004 - the axes N and F
+            raise ValueError(f"Features: expected shape (N, {self.num_features}), received {features.shape}.")
+        scores: np.ndarray = features @ self.weights + self.bias
+        return scores
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Classify feature vectors.
@@ -63,9 +85,7 @@ class Head:
         Raises:
             ValueError: the features are not this head's size.
         """
-        if features.ndim != 2 or features.shape[1] != self.num_features:  # noqa: PLR2004 - the axes N and F
-            raise ValueError(f"Features: expected shape (N, {self.num_features}), received {features.shape}.")
-        logits = (features @ self.weights + self.bias).astype(np.float64)
+        logits = self.logits(features).astype(np.float64)
         # The largest exponent is then 0, so that no row overflows.
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)

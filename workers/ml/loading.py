@@ -2,7 +2,7 @@
 
 from core.settings import Settings
 from workers.ml.backbones import build_classifier, split
-from workers.ml.catalog import BackboneSpec, get_backbone
+from workers.ml.catalog import BackboneSpec, get_published_backbone
 from workers.ml.engines import build_engine
 from workers.ml.model_cache import LoadedBackbone
 from workers.ml.weights import ensure_weights, imagenet_labels
@@ -22,9 +22,10 @@ def load_backbone(name: str, settings: Settings) -> LoadedBackbone:
 
     Raises:
         UnknownModelError: no backbone has that name.
+        UsageError: it has no published weights.
         WeightsError: its weights or ImageNet's class names cannot be had.
     """
-    spec = get_backbone(name)
+    spec = get_published_backbone(name)
     ensure_weights(spec)
     backbone, head = split(build_classifier(spec), spec, imagenet_labels())
     engine = build_engine(backbone, settings.engine, batch_size=affordable_batch_size(spec, settings.batch_size))

@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from core.errors import WeightsError
+from core.errors import UsageError, WeightsError
 from core.labels import ClassLabel
-from workers.ml.catalog import BackboneSpec
+from workers.ml.catalog import BackboneSpec, describe_unpublished
 
 KERAS_HOME_VARIABLE = "KERAS_HOME"
 CACHE_FOLDER = "models"  # below Keras' home
@@ -37,22 +37,29 @@ def cache_path(file_name: str) -> Path:
 
 
 def weights_path(spec: BackboneSpec) -> Path:
-    """Where the published weights of a backbone are, or would be."""
+    """Where the published weights of a backbone are, or would be.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if spec.weights_file is None:
+        raise UsageError(describe_unpublished(spec))
     return cache_path(spec.weights_file)
 
 
 def is_cached(spec: BackboneSpec) -> bool:
     """Whether the published weights of a backbone are on this machine."""
-    return weights_path(spec).is_file()
+    return spec.is_published and weights_path(spec).is_file()
 
 
 def ensure_weights(spec: BackboneSpec) -> None:
     """Make sure that a backbone's published weights and ImageNet's class names are on this machine.
 
     Raises:
+        UsageError: it has no published weights.
         WeightsError: a file is missing and cannot be downloaded; the message says which and where to put it.
     """
-    if not (is_cached(spec) and cache_path(CLASS_INDEX_FILE).is_file()):
+    if not (weights_path(spec).is_file() and cache_path(CLASS_INDEX_FILE).is_file()):
         _fetch(spec.name)
 
 

@@ -38,7 +38,7 @@ def _keras_home(tmp_path_factory) -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc):
-    """Give `network` and `spec` one row per family, and under `-m slow` all the others."""
+    """Give `network`, `spec` and `published_spec` one row per family, and under `-m slow` all the others."""
     smallest = smallest_of_families()
     rows = [
         pytest.param(spec, id=spec.name, marks=() if spec in smallest else pytest.mark.slow)
@@ -46,6 +46,8 @@ def pytest_generate_tests(metafunc):
     ]
     for name in {"network", "spec"} & set(metafunc.fixturenames):
         metafunc.parametrize(name, rows, indirect=name == "network", scope="module")
+    if "published_spec" in metafunc.fixturenames:
+        metafunc.parametrize("published_spec", [row for row in rows if row.values[0].is_published], scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,12 @@ import h5py
 import numpy as np
 import pytest
 
-from core.errors import WeightsError
-from workers.ml.backbones import build_classifier, import_name
+from core.errors import UsageError, WeightsError
+from core.labels import ClassLabel
+from workers.ml.backbones import build_backbone, build_classifier, import_name, split
 from workers.ml.catalog import get_backbone
 
+LABELS = [ClassLabel(str(index), str(index)) for index in range(1000)]
 # Keras' writer of old files predates numpy 2; only tests use it.
 WRITES_HDF5 = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
@@ -36,8 +38,9 @@ def test_preprocessing_is_the_one_that_keras_keeps_beside_the_network(spec):
     assert import_name(spec.preprocess) is module.preprocess_input
 
 
-def test_keras_asks_for_the_weights_of_the_catalogue_and_accepts_its_input_size(spec, monkeypatch):
+def test_keras_asks_for_the_weights_of_the_catalogue_and_accepts_its_input_size(published_spec, monkeypatch):
     """With another size than the published weights' Keras raises or warns, and warnings are errors."""
+    spec = published_spec
     import keras  # noqa: PLC0415
     from keras.src.utils import file_utils  # noqa: PLC0415
 
@@ -75,6 +78,27 @@ def test_missing_weights_are_named(tmp_path, monkeypatch):
 
     with pytest.raises(WeightsError, match=r"mobilenet-0\.25 are not in the cache: .*mobilenet_2_5_224_tf\.h5"):
         build_classifier(get_backbone("mobilenet-0.25"))
+
+
+def test_a_network_that_nobody_published_has_random_weights_or_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+
+    with pytest.raises(UsageError, match=r"^lenet-5 has no published weights\. Train it: .*--mode scratch"):
+        build_classifier(get_backbone("lenet-5"))
+
+
+def test_a_backbone_without_a_head_is_the_one_that_the_split_gives():
+    spec = get_backbone("lenet-5")
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    cut, _ = split(build_classifier(spec, weights=None, seed=1), spec, LABELS)
+
+    expected, received, other = (
+        np.asarray(backbone.network(backbone.preprocess(images)))
+        for backbone in (cut, build_backbone(spec, weights=None, seed=1), build_backbone(spec, weights=None, seed=2))
+    )
+
+    np.testing.assert_array_equal(received, expected)
+    assert not np.array_equal(received, other)
 
 
 @WRITES_HDF5

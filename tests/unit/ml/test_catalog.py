@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from core.errors import UnknownModelError
-from workers.ml.catalog import BACKBONES, get_backbone, smallest_of_families
+from core.errors import UnknownModelError, UsageError
+from workers.ml.catalog import BACKBONES, get_backbone, get_published_backbone, smallest_of_families
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,27 @@ def test_the_plain_name_is_the_full_width():
     assert get_backbone("mobilenet-0.75").kwargs == {"alpha": 0.75}
 
 
-def test_no_two_rows_share_a_name_or_published_weights():
-    assert len({spec.weights_file for spec in BACKBONES.values()}) == len(BACKBONES) == 50
+def test_no_two_rows_share_published_weights():
+    published = [spec for spec in BACKBONES.values() if spec.is_published]
+
+    assert len({spec.weights_file for spec in published}) == len(published) == 50
+
+
+def test_the_small_networks_are_there_to_be_trained_from_scratch():
+    unpublished = {spec.name: spec.weights_file for spec in BACKBONES.values() if not spec.is_published}
+
+    assert unpublished == {"lenet-5": None, "alexnet": None}
+    assert get_published_backbone("vgg16") is get_backbone("vgg16")
+    for name in unpublished:
+        with pytest.raises(
+            UsageError, match=rf"^{name} has no .* `labelyard train DATASET --backbone {name} --mode scr"
+        ):
+            get_published_backbone(name)
+
+
+def test_a_published_network_that_is_not_there_is_answered_with_the_nearest():
+    with pytest.raises(UnknownModelError, match=r"'vgg61'.*Nearest: .*vgg16"):
+        get_published_backbone("vgg61")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +67,8 @@ def test_a_name_like_no_other_is_answered_without_a_guess():
 def test_each_family_is_represented_by_its_smallest_member():
     smallest = {spec.family: spec.name for spec in smallest_of_families()}
 
-    assert len(smallest) == 14
+    assert len([name for name in smallest.values() if get_backbone(name).is_published]) == 14
+    assert smallest["lenet"] == "lenet-5"
     assert smallest["mobilenet"] == "mobilenet-0.25"
     assert smallest["vgg"] == "vgg16"
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from core.errors import WeightsError
+from core.errors import UsageError, WeightsError
 from core.labels import ClassLabel
 from workers.ml.catalog import get_backbone
 from workers.ml.weights import ensure_weights, imagenet_labels, is_cached, keras_home, weights_path
@@ -46,6 +46,14 @@ def test_weights_that_are_there_are_not_fetched(cache, monkeypatch):
     monkeypatch.setattr("sys.executable", str(cache / "missing"))
 
     ensure_weights(get_backbone("mobilenet-0.75"))
+
+
+def test_a_network_that_nobody_published_is_refused_before_anything_is_fetched(cache, monkeypatch):
+    monkeypatch.setattr("sys.executable", str(cache / "missing"))
+
+    assert not is_cached(get_backbone("alexnet"))
+    with pytest.raises(UsageError, match=r"^alexnet has no published weights\. Train it: .*--mode scratch"):
+        ensure_weights(get_backbone("alexnet"))
 
 
 def test_class_names_come_in_the_order_of_their_index(cache):

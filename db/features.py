@@ -1,0 +1,66 @@
+"""The features store: what a backbone made of an image, by the image's content, so that it is computed once.
+
+Vectors are bytes here; that they are float32 is known to those who compute with them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.model_tables import FeatureTable
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureKey:
+    """Which image, as its content is."""
+
+    sha256: str
+    variant: str = ""  # which augmented copy; empty: the image itself
+
+
+# SQLite before 3.32 takes 999 parameters in a statement.
+_KEYS_AT_A_TIME = 500
+
+
+def find_features(session: Session, extractor: str, keys: Sequence[FeatureKey]) -> dict[FeatureKey, bytes]:
+    """Those of these vectors that are stored.
+
+    Args:
+        session: any transaction.
+        extractor: backbone and preprocessing.
+        keys: which images.
+    """
+    hashes = sorted({key.sha256 for key in keys})
+    wanted = set(keys)
+    found: dict[FeatureKey, bytes] = {}
+    for first in range(0, len(hashes), _KEYS_AT_A_TIME):
+        rows = session.execute(
+            select(FeatureTable.sha256, FeatureTable.variant, FeatureTable.vector).where(
+                FeatureTable.extractor == extractor,
+                FeatureTable.sha256.in_(hashes[first : first + _KEYS_AT_A_TIME]),
+            )
+        )
+        for sha256, variant, vector in rows:
+            if (key := FeatureKey(sha256, variant)) in wanted:
+                found[key] = bytes(vector)
+    return found
+
+
+def save_features(session: Session, extractor: str, vectors: Mapping[FeatureKey, bytes]) -> None:
+    """Store vectors; those that another worker stored in the meantime are left as they are.
+
+    Args:
+        session: a writing transaction.
+        extractor: backbone and preprocessing.
+        vectors: (F,) float32, little-endian, by image.
+    """
+    rows = [
+        {"sha256": key.sha256, "extractor": extractor, "variant": key.variant, "vector": vector}
+        for key, vector in vectors.items()
+    ]
+    if rows:
+        dialect_insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        session.execute(dialect_insert(FeatureTable).on_conflict_do_nothing(), rows)

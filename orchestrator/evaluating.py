@@ -1,0 +1,157 @@
+"""Measuring any model on labelled images: a labelling job whose images come with what people say of them."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.errors import DatasetError
+from core.jobs import DEFAULT_CHUNK_SIZE, JobRequest, LabelOptions
+from core.labels import ClassLabel
+from core.settings import Settings
+from core.types import JobKind, Priority, ResizeMode, Split
+from db.database import Database
+from db.ledger import accepting, control
+from db.ledger.progress import models_of
+from db.model_tables import EvaluationTable
+from db.models import find_model
+from db.results import class_labels
+from db.rows import read_topk
+from db.samples import JudgedSample, judged_samples
+from db.trainings import NewEvaluation, add_evaluation
+from orchestrator.datasets import Dataset
+from orchestrator.naming import ModelName, model_id_of, parse_model
+from orchestrator.submitting import Submitted, check_resize
+from orchestrator.training import DatasetRequest, accept_samples
+from workers.ml.catalog import get_backbone
+from workers.ml.evaluation import Evaluation, evaluate
+from workers.ml.weights import ensure_weights, imagenet_labels
+from workers.ml.zero_shot import map_classes
+
+# Of a dataset that says what its images are for, the part that is fit for measuring.
+_FIT_FOR_MEASURING = (Split.TEST, Split.VAL)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateRequest:
+    """What a user asks `evaluate` to do."""
+
+    model: str  # as typed
+    dataset: DatasetRequest
+    resize: ResizeMode | None = None  # a trained model has its own
+    priority: Priority = Priority.BULK
+
+
+def submit_evaluation(database: Database, settings: Settings, request: EvaluateRequest) -> Submitted:
+    """Check a request, then accept it, or find the unfinished job that made the same one.
+
+    Raises:
+        UsageError: the model or the dataset cannot be meant, or the model does not know the dataset's classes.
+        WeightsError: embedded, and the published weights cannot be had.
+    """
+    with database.read() as session:
+        model = parse_model(session, request.model)
+    check_resize([model], request.resize)
+    if settings.is_embedded and model.needs_weights:
+        ensure_weights(get_backbone(model.backbone))
+    dataset = _fit_for_measuring(request.dataset.open())
+    options = LabelOptions(resize=request.resize or ResizeMode.CROP)
+    request_hash = _hash(request, model)
+    with database.write() as session:
+        unfinished = accepting.find_unfinished(session, request_hash)
+        if unfinished is not None:
+            control.resume(session, unfinished, priority=request.priority)
+            return Submitted(unfinished, is_resumed=True)
+        dataset = _in_classes_of(session, model, dataset)
+        job_id = accepting.accept(
+            session,
+            JobRequest(
+                name=request.dataset.text,
+                model_ids=(model_id_of(session, model),),
+                sources=[request.dataset.to_json()],
+                request_hash=request_hash,
+                options=options,
+                priority=request.priority,
+                kind=JobKind.EVALUATE,
+            ),
+        )
+        accept_samples(session, job_id, dataset, chunk_size=DEFAULT_CHUNK_SIZE)
+    return Submitted(job_id, is_resumed=False)
+
+
+def conclude_evaluation(database: Database, job_id: int) -> None:
+    """Measure what an evaluation's labelling came to, and store it with the model; once."""
+    with database.write() as session:
+        if session.scalars(select(EvaluationTable.id).where(EvaluationTable.job_id == job_id)).first() is not None:
+            return
+        (model,) = models_of(session, job_id)
+        judged = [sample for sample in judged_samples(session, job_id, model.id) if sample.topk is not None]
+        if not judged:
+            raise DatasetError("None of the images could be read, so there is nothing to measure.")
+        names = [label.label for _, label in sorted(class_labels(session, model.id).items())]
+        found = measure(judged, names)
+        evaluation = NewEvaluation(
+            dataset=control.get_job(session, job_id).name,
+            split=None,
+            num_images=found.num_images,
+            accuracy=found.accuracy,
+            metrics=found.to_json(),
+        )
+        add_evaluation(session, model.id, evaluation, job_id=job_id)
+
+
+def evaluation_of(session: Session, job_id: int) -> Evaluation:
+    """What an evaluation that has ended came to."""
+    row = session.scalars(select(EvaluationTable).where(EvaluationTable.job_id == job_id)).one()
+    return Evaluation.from_json(row.metrics)
+
+
+def measure(judged: list[JudgedSample], classes: list[str]) -> Evaluation:
+    """How good the answers to some images are.
+
+    Args:
+        judged: images with answers.
+        classes: what the model's classes are called.
+    """
+    answers = [read_topk(str(sample.topk)) for sample in judged]
+    true = np.array([sample.true for sample in judged])
+    indices = np.array([[index for index, _ in answer] for answer in answers])
+    scores = np.array([[score for _, score in answer] for answer in answers], np.float32)
+    return evaluate(true, indices, scores, classes)
+
+
+def _fit_for_measuring(dataset: Dataset) -> Dataset:
+    for split in _FIT_FOR_MEASURING:
+        items = tuple(labelled for labelled in dataset.items if labelled.split is split)
+        if items:
+            return replace(dataset, items=items)
+    return dataset
+
+
+def _in_classes_of(session: Session, model: ModelName, dataset: Dataset) -> Dataset:
+    """The dataset with class indices of the model."""
+    indices = map_classes(dataset.classes, _labels_of(session, model))
+    items = tuple(replace(labelled, class_index=indices[labelled.class_index]) for labelled in dataset.items)
+    return replace(dataset, items=items)
+
+
+def _labels_of(session: Session, model: ModelName) -> list[ClassLabel]:
+    if model.is_published:
+        return imagenet_labels()
+    found = find_model(session, model.name, model.version)
+    return [] if found is None else [label for _, label in sorted(class_labels(session, found.id).items())]
+
+
+def _hash(request: EvaluateRequest, model: ModelName) -> str:
+    asked = {
+        "evaluate": str(model),
+        "dataset": request.dataset.to_json(),
+        "resize": request.resize,
+        "classes": request.dataset.classes,
+        "cwd": str(Path.cwd()),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,250 @@
+"""Fitting a Keras model, epoch by epoch, so that it can be stopped behind any of them and gone on with elsewhere.
+
+The same seed and the same machine give the same numbers bit by bit, in one go or in several: the order of the images
+follows from the seed and the epoch's number, and `state` is everything else. What the model is, and where its inputs
+come from, is not known here.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from core.errors import TrainingError
+from core.training import EpochMetrics
+from core.types import Split, TrainMode
+from workers.ml.trainable import frozen_variables
+
+if TYPE_CHECKING:
+    import keras
+
+# Keys of the state.
+_VARIABLE, _OPTIMIZER, _BEST, _COUNTERS = "variable", "optimizer", "best", "counters"
+
+
+class Examples(Protocol):
+    """Labelled inputs."""
+
+    @property
+    def class_indices(self) -> np.ndarray:
+        """What each shows: (N,) int64."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def inputs(self, positions: np.ndarray, *, epoch: int) -> np.ndarray:
+        """What the model takes for some of them; may be varied from epoch to epoch."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ArrayExamples:
+    """Labelled inputs that are in memory and never vary."""
+
+    array: np.ndarray  # (N, ...)
+    class_indices: np.ndarray  # (N,) int64
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.array)
+
+    def inputs(self, positions: np.ndarray, *, epoch: int) -> np.ndarray:
+        """Some of them."""
+        del epoch
+        rows: np.ndarray = self.array[positions]
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How a model is fitted."""
+
+    stage: TrainMode
+    num_epochs: int
+    patience: int  # epochs that are no better before it stops; 0: never
+    learning_rate: float  # at the beginning; it falls to 0 along half a cosine
+    seed: int
+    class_weights: tuple[float, ...] | None  # what an image of each class weighs in the loss
+    batch_size: int
+
+
+@dataclass(slots=True)
+class _Figures:
+    """Loss and accuracy of the images so far, each image counted once; Keras gives those of one batch."""
+
+    num_images: int = 0
+    loss: float = 0.0
+    accuracy: float = 0.0
+
+    @property
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.loss))
+
+    def add(self, logs: Mapping[str, float], num_images: int) -> None:
+        """Take another batch into the means."""
+        self.num_images += num_images
+        self.loss += (float(logs["loss"]) - self.loss) * num_images / self.num_images
+        self.accuracy += (float(logs["accuracy"]) - self.accuracy) * num_images / self.num_images
+
+
+class Fitting:
+    """Fits one model.
+
+    Args:
+        model: inputs -> (N, C) logits; trained in place, and holding its best epoch when `run` has ended.
+        options: how.
+    """
+
+    def __init__(self, model: "keras.Model", options: FitOptions) -> None:
+        import keras  # noqa: PLC0415 - TensorFlow comes with it
+
+        self._model = model
+        self._options = options
+        self._optimizer = keras.optimizers.Adam(options.learning_rate)
+        model.compile(
+            self._optimizer,
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        self._optimizer.build(model.trainable_variables)
+        frozen = {id(variable) for variable in frozen_variables(model)}
+        # Weights, statistics of batch normalisation, seeds of dropout.
+        self._variables = [variable for variable in model.variables if id(variable) not in frozen]
+        self._best: list[np.ndarray] = []
+        self._best_score = (-np.inf, -np.inf)  # accuracy, then the loss the other way round
+        self._lowest_loss = np.inf
+        self._got_on_in_epoch = 0  # the last one that was better in either
+        self.best_epoch = 0  # 0: what the model was at the beginning
+        self.num_epochs_done = 0
+        self.stopped_because: str | None = None  # a sentence, if it was not the options
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that fitting goes on from, by keys that every process understands."""
+        groups = {
+            _VARIABLE: _values(self._variables),
+            _OPTIMIZER: _values(self._optimizer.variables),
+            _BEST: self._best,
+        }
+        state = {f"{name}/{number:05}": value for name, values in groups.items() for number, value in enumerate(values)}
+        counters = (self.num_epochs_done, self.best_epoch, self._got_on_in_epoch, self._lowest_loss, *self._best_score)
+        state[_COUNTERS] = np.array(counters, np.float64)
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state of the same model and options."""
+        for name, variables in ((_VARIABLE, self._variables), (_OPTIMIZER, self._optimizer.variables)):
+            for number, variable in enumerate(variables):
+                variable.assign(state[f"{name}/{number:05}"])
+        self._best = [state[key] for key in sorted(state) if key.startswith(f"{_BEST}/")]
+        *epochs, self._lowest_loss, best_accuracy, best_loss = state[_COUNTERS].tolist()
+        self._best_score = best_accuracy, best_loss
+        self.num_epochs_done, self.best_epoch, self._got_on_in_epoch = map(int, epochs)
+
+    def run(
+        self, train: Examples, val: Examples | None, *, on_batch: Callable[[], None]
+    ) -> Iterator[tuple[EpochMetrics, ...]]:
+        """Fit until the options or the numbers say that it is enough.
+
+        The best epoch is the one of the highest accuracy on the validation images, among equals of the lowest loss.
+
+        Args:
+            train: what is learned from.
+            val: what the best epoch is chosen by; without it, the training images are.
+            on_batch: called after every batch; what it raises ends the fitting.
+
+        Yields:
+            How each epoch went, on the training images as they came by, and on the validation images behind it.
+
+        Raises:
+            TrainingError: the loss was no number in the very first epoch.
+        """
+        if not self.num_epochs_done and val is not None:
+            # What comes from a good head, as fine-tuning does, has to get better than that.
+            self._remember(self._evaluate(val, on_batch))
+        while self.num_epochs_done < self._options.num_epochs and not self._is_patience_out:
+            started_at_s = time.monotonic()
+            epoch = self.num_epochs_done + 1
+            measured = {Split.TRAIN: self._train_epoch(train, epoch, on_batch)}
+            if val is not None:
+                measured[Split.VAL] = self._evaluate(val, on_batch)
+            if not all(figures.is_finite for figures in measured.values()):
+                self._diverged(epoch)
+                break
+            self.num_epochs_done = epoch
+            self._remember(measured[Split.TRAIN if val is None else Split.VAL])
+            duration_s = round(time.monotonic() - started_at_s, 4)
+            yield tuple(
+                EpochMetrics(
+                    epoch,
+                    self._options.stage,
+                    split,
+                    figures.loss,
+                    figures.accuracy,
+                    self._rate(epoch, 1.0),
+                    duration_s,
+                )
+                for split, figures in measured.items()
+            )
+        for variable, value in zip(self._variables, self._best, strict=True):
+            variable.assign(value)
+
+    @property
+    def _is_patience_out(self) -> bool:
+        return 0 < self._options.patience <= self.num_epochs_done - self._got_on_in_epoch
+
+    def _train_epoch(self, examples: Examples, epoch: int, on_batch: Callable[[], None]) -> _Figures:
+        order = np.random.default_rng([self._options.seed, epoch]).permutation(len(examples))
+        weights = np.array(self._options.class_weights or [1.0] * (int(examples.class_indices.max()) + 1), np.float32)
+        figures = _Figures()
+        for first in range(0, len(order), self._options.batch_size):
+            positions = order[first : first + self._options.batch_size]
+            true = examples.class_indices[positions]
+            self._optimizer.learning_rate = self._rate(epoch, first / len(order))
+            inputs = examples.inputs(positions, epoch=epoch)
+            figures.add(self._model.train_on_batch(inputs, true, weights[true], return_dict=True), len(true))
+            on_batch()
+            if not figures.is_finite:
+                break
+        return figures
+
+    def _evaluate(self, examples: Examples, on_batch: Callable[[], None]) -> _Figures:
+        figures = _Figures()
+        for first in range(0, len(examples), self._options.batch_size):
+            positions = np.arange(first, min(first + self._options.batch_size, len(examples)))
+            inputs, true = examples.inputs(positions, epoch=0), examples.class_indices[positions]
+            figures.add(self._model.test_on_batch(inputs, true, return_dict=True), len(true))
+            on_batch()
+        return figures
+
+    def _rate(self, epoch: int, share: float) -> float:
+        """The learning rate after a share of an epoch; never quite 0, so that the last batch counts too."""
+        done = (epoch - 1 + share) / (self._options.num_epochs + 1)
+        return float(self._options.learning_rate * 0.5 * (1 + np.cos(np.pi * done)))
+
+    def _remember(self, figures: _Figures) -> None:
+        loss, accuracy = figures.loss, figures.accuracy
+        # A loss that still falls promises more, although the accuracy of a few images may stand still for long.
+        if loss < self._lowest_loss:
+            self._lowest_loss, self._got_on_in_epoch = loss, self.num_epochs_done
+        # The first is kept whatever it is; among equals, the earlier.
+        if (accuracy, -loss) > self._best_score or not self._best:
+            self._best_score = accuracy, -loss
+            self.best_epoch = self._got_on_in_epoch = self.num_epochs_done
+            self._best = _values(self._variables)
+
+    def _diverged(self, epoch: int) -> None:
+        rate = self._options.learning_rate
+        sentence = (
+            f"The loss was no number any more in epoch {epoch} at learning rate {rate:g}. "
+            f"Try --learning-rate {rate / 10:g}."
+        )
+        if self.num_epochs_done == 0:
+            raise TrainingError(sentence)
+        self.stopped_because = f"{sentence} What was best before that, epoch {self.best_epoch}, was kept."
+
+
+def _values(variables: "list[keras.Variable]") -> list[np.ndarray]:
+    # Copies: on a CPU they may be views of memory that training goes on changing.
+    return [np.array(variable) for variable in variables]

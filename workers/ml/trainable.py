@@ -1,0 +1,106 @@
+"""What is trained: a new last layer on features, or a network with its last layer.
+
+The models give logits, not probabilities, which the loss prefers. They share their variables with the backbone that
+they were made of, so that a backbone is trained in place.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.labels import ClassLabel
+from core.types import TrainMode
+from workers.ml.backbones import Backbone, preprocessing
+from workers.ml.heads import Head
+
+if TYPE_CHECKING:
+    import keras
+
+CLASSIFIER = "classifier"  # the new last layer's name
+_SCALING = "scaling"
+
+# Adam's step sizes. `head`: on features of unit spread it comes, from any seed, to where scikit-learn's logistic
+# regression ends (README, "Train your own"). `finetune`: small, so that what a million images taught it survives.
+# Source: the guide "Transfer learning & fine-tuning" of Keras 3, which takes 1e-5. `scratch`: Adam's own default.
+DEFAULT_LEARNING_RATES = {TrainMode.HEAD: 3e-4, TrainMode.FINETUNE: 1e-5, TrainMode.SCRATCH: 1e-3}
+
+
+def build_head_model(features: np.ndarray, num_classes: int) -> "keras.Model":
+    """Build a new last layer.
+
+    It begins at zero, where it knows nothing: the problem is convex, so the seed decides the order of the images alone.
+
+    Args:
+        features: (N, F) float32, what it will be fitted to; their spread is scaled to 1.
+        num_classes: C.
+
+    Returns:
+        A Keras model, (N, F) float32 features -> (N, C) logits.
+    """
+    import keras  # noqa: PLC0415 - TensorFlow comes with it
+
+    spread = float(features.std())
+    inputs = keras.Input((features.shape[1],))
+    scaled = keras.layers.Rescaling(1 / spread if spread > 0 else 1.0, name=_SCALING)(inputs)
+    logits = keras.layers.Dense(num_classes, kernel_initializer="zeros", name=CLASSIFIER)(scaled)
+    return keras.Model(inputs, logits)
+
+
+def build_network_model(
+    backbone: Backbone, num_classes: int, *, head: Head | None, trainable: Collection["keras.layers.Layer"]
+) -> "keras.Model":
+    """Put a last layer on a network.
+
+    Args:
+        backbone: the network; trained in place.
+        num_classes: C.
+        head: what the last layer begins as; None: random weights.
+        trainable: the network's layers that are trained. Unless they are all of them, batch normalisation stays as it
+            is and works with the statistics that it has: those of a few images would ruin it.
+
+    Returns:
+        A Keras model, (N, H, W, 3) uint8 RGB -> (N, C) logits.
+    """
+    import keras  # noqa: PLC0415 - TensorFlow comes with it
+
+    chosen = {id(layer) for layer in trainable}
+    layers = list(_flatten(backbone.network))
+    is_partial = any(layer.weights and id(layer) not in chosen for layer in layers)
+    for layer in layers:
+        is_fixed = is_partial and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = id(layer) in chosen and not is_fixed
+    pixels = keras.Input((*backbone.spec.size_hw, 3), dtype="uint8")
+    scaled = preprocessing(backbone.spec)(keras.ops.cast(pixels, "float32"))
+    classifier = keras.layers.Dense(num_classes, name=CLASSIFIER)
+    model = keras.Model(pixels, classifier(backbone.network(scaled)))
+    if head is not None:
+        classifier.set_weights([head.weights, head.bias])
+    return model
+
+
+def head_from(model: "keras.Model", labels: tuple[ClassLabel, ...]) -> Head:
+    """The last layer of a model that was built here, as a head on unscaled features."""
+    kernel, bias = (np.array(weight, np.float32) for weight in model.get_layer(CLASSIFIER).get_weights())
+    scale = next((layer.scale for layer in model.layers if layer.name == _SCALING), 1.0)
+    return Head(kernel * np.float32(scale), bias, labels)
+
+
+def count_parameters(model: "keras.Model") -> tuple[int, int]:
+    """How many parameters are trained, and how many stay as they are."""
+    num_trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_weights)
+    return num_trainable, model.count_params() - num_trainable
+
+
+def frozen_variables(model: "keras.Model") -> list["keras.Variable"]:
+    """The variables of the layers that are not trained."""
+    return [variable for layer in _flatten(model) if not layer.trainable for variable in layer.weights]
+
+
+def _flatten(model: "keras.Model") -> Iterator["keras.layers.Layer"]:
+    """All layers of a model and of the models in it, down to those that hold no others."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _flatten(layer)
+        else:
+            yield layer

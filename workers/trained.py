@@ -1,0 +1,117 @@
+"""Trained models, from the database to memory: a worker on any machine needs nothing else.
+
+Numbers alone are stored. The architecture comes from code; shapes and sha256 are checked before anything is used.
+"""
+
+from collections import OrderedDict
+
+import numpy as np
+
+from core.errors import DamagedModelError, UnknownModelError
+from core.settings import Settings
+from core.types import ArtifactKind, TrainMode
+from db.artifacts import read_artifact
+from db.database import Database
+from db.model_tables import ModelTable
+from db.models import find_model
+from db.results import class_labels
+from workers.ml.catalog import get_backbone
+from workers.ml.heads import Head
+from workers.ml.loading import affordable_batch_size, load_backbone
+from workers.ml.model_cache import LoadedBackbone
+from workers.ml.tensors import check_shapes, from_bytes
+from workers.ml.weights import ensure_weights
+
+# A head takes some kilobytes; a worker seldom sees more models than this in turn.
+MAX_HEADS = 64
+
+WEIGHTS, BIAS = "weights", "bias"
+
+
+def head_tensors(head: Head) -> dict[str, np.ndarray]:
+    """A head as it is stored."""
+    return {WEIGHTS: head.weights, BIAS: head.bias}
+
+
+def load_network(name: str, settings: Settings, database: Database) -> LoadedBackbone:
+    """Load what `db.model_tables.ModelTable.network` names: a published backbone, or a model's own network.
+
+    Raises:
+        UnknownModelError: there is no such backbone or model.
+        WeightsError: published weights that it needs cannot be had.
+        DamagedModelError: what is stored of the model is damaged.
+    """
+    model_name, at, version = name.partition("@")
+    if not at:
+        return load_backbone(name, settings)
+    with database.read() as session:
+        model = find_model(session, model_name, int(version))
+    if model is None:
+        raise UnknownModelError(f"There is no model {name}. `labelyard models` lists those there are.")
+    return _load_own(model, settings, database)
+
+
+def read_head(database: Database, model: ModelTable) -> Head:
+    """Read and check a model's head.
+
+    Raises:
+        DamagedModelError: it is missing, or not what was written.
+    """
+    with database.read() as session:
+        labels = [label for _, label in sorted(class_labels(session, model.id).items())]
+    tensors = _read_tensors(database, model, ArtifactKind.HEAD)
+    num_features = get_backbone(model.backbone).feature_size
+    expected = {WEIGHTS: ((num_features, len(labels)), "float32"), BIAS: ((len(labels),), "float32")}
+    check_shapes(tensors, expected, name=f"The head of {model.label}")
+    return Head(tensors[WEIGHTS], tensors[BIAS], tuple(labels))
+
+
+class HeadCache:
+    """Heads in memory, the least recently used dropped.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._heads: OrderedDict[int, Head] = OrderedDict()
+
+    def get(self, model_id: int) -> Head:
+        """A model's head.
+
+        Raises:
+            DamagedModelError: it is missing, or not what was written.
+        """
+        if model_id not in self._heads:
+            with self._database.read() as session:
+                model = session.get_one(ModelTable, model_id)
+            self._heads[model_id] = read_head(self._database, model)
+        self._heads.move_to_end(model_id)
+        while len(self._heads) > MAX_HEADS:
+            self._heads.popitem(last=False)
+        return self._heads[model_id]
+
+
+def _load_own(model: ModelTable, settings: Settings, database: Database) -> LoadedBackbone:
+    # Keras comes with these two; a worker that only has published models to load imports it later.
+    from workers.ml.engines import build_engine  # noqa: PLC0415
+    from workers.ml.variables import build_trained  # noqa: PLC0415
+
+    spec = get_backbone(model.backbone)
+    from_published = model.mode is TrainMode.FINETUNE
+    if from_published:
+        ensure_weights(spec)
+    head = read_head(database, model)
+    tensors = _read_tensors(database, model, ArtifactKind.NETWORK)
+    backbone = build_trained(spec, tensors, from_published=from_published, name=f"The network of {model.label}")
+    batch_size = affordable_batch_size(spec, settings.batch_size)
+    return LoadedBackbone(spec, build_engine(backbone, settings.engine, batch_size=batch_size), head)
+
+
+def _read_tensors(database: Database, model: ModelTable, kind: ArtifactKind) -> dict[str, np.ndarray]:
+    data = read_artifact(database, model.id, kind)
+    if data is None:
+        raise DamagedModelError(f"The {kind} of {model.label} is not in the database. Train the model again.")
+    tensors, _ = from_bytes(data, name=f"The {kind} of {model.label}")
+    return tensors

@@ -1,0 +1,151 @@
+"""What each mode fits: a head on kept features, a network with its head, or the one after the other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.labels import ClassLabel
+from core.types import Augment, Split, TrainMode
+from db.results import class_labels
+from db.samples import Sample
+from workers.ml.ahead import batched
+from workers.ml.backbones import Backbone
+from workers.ml.engines import build_engine
+from workers.ml.fitting import ArrayExamples
+from workers.ml.heads import Head
+from workers.ml.loading import affordable_batch_size
+from workers.training.contents import Contents
+from workers.training.division import Division
+from workers.training.images import ImageExamples
+from workers.training.stages import StageResult, StageRunner
+from workers.training.tools import Tools
+
+# What fine-tuning trains if nothing is said.
+DEFAULT_UNFREEZE = "30%"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fitted:
+    """What fitting came to."""
+
+    head: Head
+    vectors: Mapping[str, np.ndarray]  # what the head takes: (F,) float32 by sha256
+    changed: Mapping[str, np.ndarray] | None  # variables of a network of its own; None: the published one
+    num_trainable: int
+    num_frozen: int
+    result: StageResult
+
+
+class Fitter:
+    """Fits a model as its mode says.
+
+    Args:
+        tools: what to work with.
+        contents: of the dataset's images.
+        division: which of them are for what.
+        runner: keeps the stages going.
+    """
+
+    def __init__(self, tools: Tools, contents: Contents, division: Division, runner: StageRunner) -> None:
+        self._tools = tools
+        self._contents = contents
+        self._division = division
+        self._runner = runner
+        self._options = tools.work.options
+
+    def fit(self) -> Fitted:
+        """Fit to the end.
+
+        Raises:
+            LeaseLostError: the training was taken away.
+            TrainingError: no model can come of it.
+        """
+        match self._options.mode:
+            case TrainMode.HEAD:
+                return self._fit_head()
+            case TrainMode.FINETUNE if self._runner.has_passed(TrainMode.HEAD):
+                self._runner.skip(TrainMode.HEAD)
+                return self._fit_network(None)
+            case TrainMode.FINETUNE:
+                return self._fit_network(self._fit_head().head)
+            case TrainMode.SCRATCH:
+                return self._fit_network(None)
+
+    def _fit_head(self) -> Fitted:
+        # Keras comes with it; a worker imports it with the first network that it loads.
+        from workers.ml.trainable import build_head_model, head_from  # noqa: PLC0415
+
+        train, val = self._head_examples(Split.TRAIN), self._head_examples(Split.VAL)
+        model = build_head_model(train.array, len(self._options.classes))
+        result = self._runner.run(TrainMode.HEAD, model, train, val)
+        head = head_from(model, self._labels())
+        published = self._tools.published()
+        num_frozen = published.spec.num_parameters - published.head.num_parameters
+        return Fitted(head, self._contents.vectors, None, head.num_parameters, num_frozen, result)
+
+    def _head_examples(self, split: Split) -> ArrayExamples:
+        samples = self._division.samples[split]
+        features = np.stack([self._contents.vectors[self._contents.sha256[sample.ordinal]] for sample in samples])
+        class_indices = _class_indices(samples)
+        if split is Split.TRAIN and self._options.augment is not Augment.NONE:
+            copies, copied_indices = self._tools.features_of_copies(samples, self._contents)
+            features = np.concatenate([features, copies])
+            class_indices = np.concatenate([class_indices, copied_indices])
+        return ArrayExamples(features, class_indices)
+
+    def _fit_network(self, head: Head | None) -> Fitted:
+        from workers.ml.backbones import build_backbone  # noqa: PLC0415 - as above
+        from workers.ml.layers import layers_to_train  # noqa: PLC0415
+        from workers.ml.trainable import build_network_model, count_parameters, head_from  # noqa: PLC0415
+        from workers.ml.variables import changed_variables, collect_variables  # noqa: PLC0415
+
+        mode, work = self._options.mode, self._tools.work
+        # A network of its own: the one in the cache serves others.
+        backbone = build_backbone(
+            work.spec, weights=None if mode is TrainMode.SCRATCH else "imagenet", seed=self._options.seed
+        )
+        before = collect_variables(backbone.network)
+        unfreeze = "all" if mode is TrainMode.SCRATCH else self._options.unfreeze or DEFAULT_UNFREEZE
+        layers = layers_to_train(backbone.network, unfreeze)
+        model = build_network_model(backbone, len(self._options.classes), head=head, trainable=layers)
+        num_trainable, num_frozen = count_parameters(model)
+        result = self._runner.run(mode, model, self._image_examples(Split.TRAIN), self._image_examples(Split.VAL))
+        # From scratch there is nothing published to compare with, so all of it is stored.
+        changed = (
+            changed_variables(before, backbone.network)
+            if mode is TrainMode.FINETUNE
+            else collect_variables(backbone.network)
+        )
+        return Fitted(
+            head_from(model, self._labels()), self._vectors_of(backbone), changed, num_trainable, num_frozen, result
+        )
+
+    def _image_examples(self, split: Split) -> ImageExamples:
+        samples = self._division.samples[split]
+        level = self._options.augment if split is Split.TRAIN else Augment.NONE
+        return ImageExamples(
+            self._tools.images, samples, class_indices=_class_indices(samples), level=level, seed=self._options.seed
+        )
+
+    def _vectors_of(self, backbone: Backbone) -> dict[str, np.ndarray]:
+        """What a network that was trained makes of every image, (F,) float32 by sha256."""
+        tools, hashes = self._tools, self._contents.sha256
+        batch_size = affordable_batch_size(tools.work.spec, tools.runtime.settings.batch_size)
+        engine = build_engine(backbone, tools.runtime.settings.engine, batch_size=batch_size)
+        # Equal images are one.
+        samples = {hashes[sample.ordinal]: sample for sample in tools.work.samples if sample.ordinal in hashes}
+        vectors: dict[str, np.ndarray] = {}
+        for batch in batched(samples.items(), batch_size):
+            images = np.stack(tools.images.get_all([sample for _, sample in batch]))
+            vectors |= zip((sha256 for sha256, _ in batch), engine.features(images), strict=True)
+            tools.lease.progressed()
+        return vectors
+
+    def _labels(self) -> tuple[ClassLabel, ...]:
+        with self._tools.runtime.database.read() as session:
+            return tuple(label for _, label in sorted(class_labels(session, self._tools.work.model.id).items()))
+
+
+def _class_indices(samples: Sequence[Sample]) -> np.ndarray:
+    return np.array([sample.class_index for sample in samples], np.int64)

@@ -1,0 +1,103 @@
+"""Running the stages of a training: each from its last checkpoint, with a checkpoint after every epoch.
+
+What a stage fits is decided in `fits`; here it is only kept going.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from core.training import DEFAULT_NUM_EPOCHS, TrainOptions
+from core.types import ClassWeights, TrainMode
+from db.samples import Sample
+from workers.holding import HeldLease
+from workers.ml.fitting import Examples, FitOptions, Fitting
+from workers.ml.trainable import DEFAULT_LEARNING_RATES
+from workers.training.checkpoints import Checkpoints
+
+if TYPE_CHECKING:
+    import keras
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage came to; its model holds the best epoch."""
+
+    num_epochs: int  # that all stages have run so far
+    best_epoch: int  # numbered over all stages; the last of the stage before if nothing here was better
+    stopped_because: str | None  # a sentence, if something other than its options ended it
+
+
+class StageRunner:
+    """Runs the stages of one training.
+
+    Args:
+        options: of the training.
+        train: what is learned from.
+        checkpoints: where they are kept.
+        lease: renewed with every batch.
+    """
+
+    def __init__(
+        self, options: TrainOptions, train: Sequence[Sample], checkpoints: Checkpoints, lease: HeldLease
+    ) -> None:
+        self._options = options
+        self._class_weights = class_weights(options, train)
+        self._checkpoints = checkpoints
+        self._lease = lease
+        self._saved = checkpoints.load()
+        self._num_epochs_before = 0
+
+    def has_passed(self, stage: TrainMode) -> bool:
+        """Whether an interrupted training had gone on from this stage to the next."""
+        return self._saved is not None and self._saved[0] is not stage
+
+    def skip(self, stage: TrainMode) -> None:
+        """Take the epochs of a stage that has been passed for done."""
+        numbers = [metrics.number for metrics in self._checkpoints.epochs() if metrics.stage is stage]
+        self._num_epochs_before = max(numbers, default=0)
+
+    def run(self, stage: TrainMode, model: "keras.Model", train: Examples, val: Examples | None) -> StageResult:
+        """Fit a model from where it stands.
+
+        Raises:
+            LeaseLostError: the training was taken away.
+            TrainingError: the loss is no number from the first epoch on.
+        """
+        fitting = Fitting(model, self._fit_options(stage))
+        if self._saved is not None and self._saved[0] is stage:
+            fitting.restore(self._saved[1])
+        before = self._num_epochs_before
+        for epoch in fitting.run(train, val, on_batch=self._lease.progressed):
+            numbered = [replace(metrics, number=metrics.number + before) for metrics in epoch]
+            self._checkpoints.save(stage, fitting.state, numbered)
+        self._num_epochs_before = before + fitting.num_epochs_done
+        return StageResult(self._num_epochs_before, before + fitting.best_epoch, fitting.stopped_because)
+
+    def _fit_options(self, stage: TrainMode) -> FitOptions:
+        # What a user says of epochs and rate is for the mode that he names. A head before fine-tuning is fitted as
+        # well as one by itself would be, whatever fine-tuning is allowed to cost; it takes seconds.
+        is_asked_for = stage is self._options.mode
+        rate = self._options.learning_rate if is_asked_for else None
+        num_epochs = self._options.num_epochs if is_asked_for else DEFAULT_NUM_EPOCHS
+        return FitOptions(
+            stage=stage,
+            num_epochs=num_epochs,
+            patience=self._options.patience,
+            learning_rate=rate or DEFAULT_LEARNING_RATES[stage],
+            seed=self._options.seed,
+            class_weights=self._class_weights,
+            batch_size=BATCH_SIZE,
+        )
+
+
+def class_weights(options: TrainOptions, train: Sequence[Sample]) -> tuple[float, ...] | None:
+    """What an image of each class weighs in the loss, 1 on average over the images; None if they all weigh 1."""
+    if options.class_weights is ClassWeights.NONE:
+        return None
+    counts = Counter(sample.class_index for sample in train)
+    num_classes = len(options.classes)
+    return tuple(len(train) / (num_classes * counts[index]) for index in range(num_classes))
