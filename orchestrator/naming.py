@@ -145,11 +145,8 @@ def _trained(session: Session, text: str) -> ModelName:
 def _describe_unknown(session: Session, name: str, error: UnknownModelError) -> str:
     names = sorted({model.name for model in list_models(session)})
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
-    if nearest:
-        return (
-            f"No model is called {name!r}. Nearest that was trained here: {nearest[0]}. `labelyard models` lists all."
-        )
-    return str(error)
+    suggestion = f" Nearest: {nearest[0]}." if nearest else ""
+    return f"No model called {name!r} was trained here.{suggestion} `labelyard models` lists them. {error}"
 
 
 def _no_trained_model(session: Session, name: str) -> str:

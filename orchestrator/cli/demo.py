@@ -132,12 +132,18 @@ def _train_on_drawings(steps: _Demo, weights: str | None) -> dict[str, Any]:
 
 
 def _run(steps: _Demo, accept: "Accept", outputs: "Outputs") -> "JobSummary":
-    from orchestrator.cli.running import QuietReporter, finish, run
+    from core.types import JobState
+    from orchestrator.cli.reporting import QuietReporter
+    from orchestrator.cli.running import exit_with, finish, run
 
-    if not steps.as_json:
-        return run(steps.context, accept, outputs)
-    submitted = accept(steps.context.database, steps.context.settings)
-    return finish(steps.context, submitted.job_id, outputs, reporter=QuietReporter())
+    if steps.as_json:
+        submitted = accept(steps.context.database, steps.context.settings)
+        summary = finish(steps.context, submitted.job_id, outputs, reporter=QuietReporter())
+    else:
+        summary = run(steps.context, accept, outputs)
+    if summary.state is not JobState.DONE:
+        exit_with(summary)
+    return summary
 
 
 def _from_scratch(options: "TrainOptions") -> "TrainOptions":

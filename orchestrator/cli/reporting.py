@@ -206,6 +206,19 @@ class JsonReporter(PlainReporter):
         print_json(summary.to_json() | files)
 
 
+class QuietReporter(PlainReporter):
+    """Nothing at all, for commands that run several jobs and sum them up themselves."""
+
+    def accepted(self, summary: JobSummary) -> None:
+        """Say nothing."""
+
+    def update(self, progress: Progress) -> None:
+        """Say nothing."""
+
+    def summary(self, database: Database, summary: JobSummary, out: Path | None, figure: Path | None) -> None:
+        """Say nothing."""
+
+
 def _print_summary(database: Database, summary: JobSummary, out: Path | None, figure: Path | None) -> None:
     if summary.num_images == 1:
         print_single_image(database, summary.job_id)

@@ -73,7 +73,8 @@ def draw_cube(rng: np.random.Generator) -> Sprite:
 
     def project(*corners: tuple[int, int, int]) -> np.ndarray:
         seen = np.array(corners, np.float64) @ turn.T @ nod.T
-        return seen[:, :2] * 0.54 * distance / (distance - seen[:, 2:])
+        places: np.ndarray = seen[:, :2] * 0.54 * distance / (distance - seen[:, 2:])
+        return places
 
     faces = cube_texture(rng)
     lights = rng.permutation([1.0, 0.74, 0.5])

@@ -5,9 +5,8 @@ import math
 import numpy as np
 
 from orchestrator.drawing.backgrounds import draw_background
-from orchestrator.drawing.sprites import SIZE, Sprite
+from orchestrator.drawing.sprites import PICTURE_SIZE, SIZE, Colour, Sprite
 
-PICTURE_SIZE = 224
 # How many pictures are in focus.
 _SHARP_SHARE = 0.4
 
@@ -23,25 +22,30 @@ def draw_scene(sprite: Sprite, rng: np.random.Generator, *, max_angle: float) ->
     Returns:
         (PICTURE_SIZE, PICTURE_SIZE, 3) uint8 RGB.
     """
+    pose = _pose(rng, max_angle)
+    mask = _seen(sprite.mask, pose)[..., None] / 255
+    # What is outside of the mask is black, so that shrinking has already taken the mask's share of each pixel.
+    thing = _seen(sprite.image_rgb, pose)
+    scene = draw_background(rng) * (1 - rng.uniform(0.25, 0.65) * _shadow(mask, rng))
+    if sprite.glow is not None:
+        scene = scene * 0.8 + _glow(sprite.mask, sprite.glow, pose) * rng.uniform(0.1, 0.4)
+    return _photographed((scene * (1 - mask) + thing) * _light(rng), rng)
+
+
+def _seen(image: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """Bring a sprite's pixels to their places in a picture, as float32."""
     import cv2  # noqa: PLC0415 - a command line must not wait for it
 
-    scene = draw_background(rng)
-    pose = _pose(rng, max_angle)
-    mask = cv2.warpPerspective(sprite.mask, pose, (SIZE, SIZE)).astype(np.float32) / 255
-    thing = cv2.warpPerspective(sprite.image_rgb, pose, (SIZE, SIZE))
-    scene = scene * (1 - rng.uniform(0.25, 0.65) * _shadow(mask, rng))
-    if sprite.glow is not None:
-        scene = scene * 0.8 + _glow(sprite, pose) * rng.uniform(0.1, 0.4)
-    scene += (thing - scene) * mask[..., None]
-    small = cv2.resize(scene, (PICTURE_SIZE, PICTURE_SIZE), interpolation=cv2.INTER_AREA)
-    return _photographed(small * _light(rng), rng)
+    posed = cv2.warpPerspective(image, pose, (SIZE, SIZE))
+    seen: np.ndarray = cv2.resize(posed, (PICTURE_SIZE, PICTURE_SIZE), interpolation=cv2.INTER_AREA)
+    return seen.astype(np.float32)
 
 
 def _pose(rng: np.random.Generator, max_angle: float) -> np.ndarray:
     """How a sprite's pixels come to lie in the scene, (3, 3)."""
     angle = math.radians(rng.uniform(-max_angle, max_angle))
-    scale = rng.uniform(0.5, 0.95)
-    reach = SIZE / 2 * (1.05 - scale)
+    scale = rng.uniform(0.68, 0.98)
+    reach = SIZE / 2 * (1.1 - scale) * 0.6
     x, y = SIZE / 2 + rng.uniform(-reach, reach, 2)
     stretch = rng.uniform(0.88, 1.12)
     to_middle = np.array([[1, 0, -SIZE / 2], [0, 1, -SIZE / 2], [0, 0, 1]])
@@ -54,35 +58,28 @@ def _pose(rng: np.random.Generator, max_angle: float) -> np.ndarray:
 
 
 def _shadow(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How much of the light is taken away, (SIZE, SIZE, 1) from 0 to 1."""
+    """How much of the light is taken away, (H, W, 1) from 0 to 1."""
     import cv2  # noqa: PLC0415 - as above
 
-    across, down = rng.uniform(-22, 22), rng.uniform(4, 26)
-    moved = cv2.warpAffine(mask, np.array([[1, 0, across], [0, 1, down]]), (SIZE, SIZE))
-    return _blurred(moved, rng.uniform(4, 16))
+    across, down = rng.uniform(-11, 11), rng.uniform(2, 13)
+    moved = cv2.warpAffine(mask, np.array([[1, 0, across], [0, 1, down]]), (PICTURE_SIZE, PICTURE_SIZE))
+    shadow: np.ndarray = cv2.GaussianBlur(moved, (0, 0), rng.uniform(2, 8))
+    return shadow[..., None]
 
 
-def _glow(sprite: Sprite, pose: np.ndarray) -> np.ndarray:
-    """The light that the upper half of a thing gives off, (SIZE, SIZE, 3), up to its colour."""
+def _glow(mask: np.ndarray, colour: Colour, pose: np.ndarray) -> np.ndarray:
+    """The light that the upper half of a thing gives off, (H, W, 3), up to its colour."""
     import cv2  # noqa: PLC0415 - as above
 
-    upper = sprite.mask.astype(np.float32) / 255
+    upper = mask.copy()
     upper[SIZE // 2 :] = 0
-    return _blurred(cv2.warpPerspective(upper, pose, (SIZE, SIZE)), 40) * np.float32(sprite.glow)
-
-
-def _blurred(image: np.ndarray, deviation: float) -> np.ndarray:
-    """Blur (SIZE, SIZE) strongly into (SIZE, SIZE, 1); at a quarter of its size, where that is cheap."""
-    import cv2  # noqa: PLC0415 - as above
-
-    small = cv2.resize(image, (SIZE // 4, SIZE // 4), interpolation=cv2.INTER_AREA)
-    blurred: np.ndarray = cv2.resize(cv2.GaussianBlur(small, (0, 0), deviation / 4), (SIZE, SIZE))
-    return blurred[..., None]
+    glow: np.ndarray = cv2.GaussianBlur(_seen(upper, pose) / 255, (0, 0), 20)
+    return glow[..., None] * np.array(colour, np.float32)
 
 
 def _light(rng: np.random.Generator) -> np.ndarray:
     """How much light falls where, of which colour."""
-    angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0.0, 0.35)
+    angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0.0, 0.3)
     across = np.linspace(-1, 1, PICTURE_SIZE, dtype=np.float32)
     down = across[:, None]
     brightness = rng.uniform(0.65, 1.15) + slope * (down * np.sin(angle) + across * np.cos(angle))

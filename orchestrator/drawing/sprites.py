@@ -1,6 +1,6 @@
 """One thing, drawn upright and alone, before it is put into a scene.
 
-Places are (x, y) from -1 to 1, x to the right and y down. Edges are hard: a scene is drawn at twice its size, and
+Places are (x, y) from -1 to 1, x to the right and y down. Edges are hard: a sprite has twice the size of a picture, and
 shrinking smooths them.
 """
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-SIZE = 448  # pixels of a sprite and of a scene before it is shrunk, along either side
+PICTURE_SIZE = 224  # pixels of a picture, along either side
+SIZE = 2 * PICTURE_SIZE  # pixels of a sprite
 _UNIT = SIZE / 2  # pixels of the length 1
 
 Colour = tuple[int, int, int]  # RGB, 0..255

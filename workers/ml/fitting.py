@@ -112,9 +112,10 @@ class Fitting:
         # Weights, statistics of batch normalisation, seeds of dropout.
         self._variables = [variable for variable in model.variables if id(variable) not in frozen]
         self._best: list[np.ndarray] = []
-        self._best_score = (-np.inf, -np.inf)  # accuracy, then the loss the other way round
+        self._best_loss = np.inf
+        self._accuracy_before = 0.0  # what the model began with; nothing less accurate is taken for better
         self._lowest_loss = np.inf
-        self._got_on_in_epoch = 0  # the last one that was better in either
+        self._got_on_in_epoch = 0  # when that was
         self.best_epoch = 0  # 0: what the model was at the beginning
         self.num_epochs_done = 0
         self.stopped_because: str | None = None  # a sentence, if it was not the options
@@ -128,8 +129,8 @@ class Fitting:
             _BEST: self._best,
         }
         state = {f"{name}/{number:05}": value for name, values in groups.items() for number, value in enumerate(values)}
-        counters = (self.num_epochs_done, self.best_epoch, self._got_on_in_epoch, self._lowest_loss, *self._best_score)
-        state[_COUNTERS] = np.array(counters, np.float64)
+        epochs = (self.num_epochs_done, self.best_epoch, self._got_on_in_epoch)
+        state[_COUNTERS] = np.array([*epochs, self._best_loss, self._lowest_loss, self._accuracy_before], np.float64)
         return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -138,8 +139,7 @@ class Fitting:
             for number, variable in enumerate(variables):
                 variable.assign(state[f"{name}/{number:05}"])
         self._best = [state[key] for key in sorted(state) if key.startswith(f"{_BEST}/")]
-        *epochs, self._lowest_loss, best_accuracy, best_loss = state[_COUNTERS].tolist()
-        self._best_score = best_accuracy, best_loss
+        *epochs, self._best_loss, self._lowest_loss, self._accuracy_before = state[_COUNTERS].tolist()
         self.num_epochs_done, self.best_epoch, self._got_on_in_epoch = map(int, epochs)
 
     def run(
@@ -147,7 +147,8 @@ class Fitting:
     ) -> Iterator[tuple[EpochMetrics, ...]]:
         """Fit until the options or the numbers say that it is enough.
 
-        The best epoch is the one of the highest accuracy on the validation images, among equals of the lowest loss.
+        The best epoch is the one of the lowest loss on the validation images, among those that are at least as
+        accurate on them as the model was at the beginning.
 
         Args:
             train: what is learned from.
@@ -161,8 +162,10 @@ class Fitting:
             TrainingError: the loss was no number in the very first epoch.
         """
         if not self.num_epochs_done and val is not None:
-            # What comes from a good head, as fine-tuning does, has to get better than that.
-            self._remember(self._evaluate(val, on_batch))
+            # What begins with a good head, as fine-tuning does, has to get better than that.
+            before = self._evaluate(val, on_batch)
+            self._accuracy_before = before.accuracy
+            self._remember(before)
         while self.num_epochs_done < self._options.num_epochs and not self._is_patience_out:
             started_at_s = time.monotonic()
             epoch = self.num_epochs_done + 1
@@ -225,13 +228,11 @@ class Fitting:
 
     def _remember(self, figures: _Figures) -> None:
         loss, accuracy = figures.loss, figures.accuracy
-        # A loss that still falls promises more, although the accuracy of a few images may stand still for long.
         if loss < self._lowest_loss:
             self._lowest_loss, self._got_on_in_epoch = loss, self.num_epochs_done
         # The first is kept whatever it is; among equals, the earlier.
-        if (accuracy, -loss) > self._best_score or not self._best:
-            self._best_score = accuracy, -loss
-            self.best_epoch = self._got_on_in_epoch = self.num_epochs_done
+        if (loss < self._best_loss and accuracy >= self._accuracy_before) or not self._best:
+            self._best_loss, self.best_epoch = loss, self.num_epochs_done
             self._best = _values(self._variables)
 
     def _diverged(self, epoch: int) -> None:
