@@ -79,13 +79,18 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             except BaseException:
                 temporary.unlink()
                 raise
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        move_into_place(temporary, path)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror or error}. Make room, or name another file; "
             "the results stay in the database."
         ) from error
+
+
+def move_into_place(written: Path, path: Path) -> None:
+    """Give a complete file of this machine its name, and the rights that a new file has."""
+    written.chmod(0o666 & ~_umask())
+    written.replace(path)
 
 
 def check_writable(path: Path) -> None:

@@ -87,7 +87,7 @@ def submit_training(database: Database, settings: Settings, request: TrainReques
     check_splittable(dataset, request.options.val_share)
     options = replace(request.options, classes=dataset.classes)
     with database.read() as session:
-        _check_classes(session, request.name, options.classes)
+        check_classes(session, request.name, options.classes)
     _check_readable(dataset, settings)
     if settings.is_embedded and options.mode is not TrainMode.SCRATCH:
         # Elsewhere, the weights are the workers' affair.
@@ -150,7 +150,12 @@ def _check_options(options: TrainOptions) -> None:
     check_unfreeze(options.backbone, options.unfreeze)
 
 
-def _check_classes(session: Session, name: str, classes: Sequence[str]) -> None:
+def check_classes(session: Session, name: str, classes: Sequence[str]) -> None:
+    """Make sure that all versions of a name tell apart the same classes.
+
+    Raises:
+        UsageError: the name is taken by other classes.
+    """
     latest = latest_model(session, name)
     if latest is None:
         return

@@ -15,7 +15,9 @@ from db.database import Database
 from db.model_tables import ModelTable
 from db.models import find_model
 from db.results import class_labels
+from workers.ml.backbones import Backbone
 from workers.ml.catalog import get_backbone
+from workers.ml.engines import build_engine
 from workers.ml.heads import Head
 from workers.ml.loading import affordable_batch_size, load_backbone
 from workers.ml.model_cache import LoadedBackbone
@@ -59,7 +61,7 @@ def read_head(database: Database, model: ModelTable) -> Head:
     """
     with database.read() as session:
         labels = [label for _, label in sorted(class_labels(session, model.id).items())]
-    tensors = _read_tensors(database, model, ArtifactKind.HEAD)
+    tensors = read_tensors(database, model, ArtifactKind.HEAD)
     num_features = get_backbone(model.backbone).feature_size
     expected = {WEIGHTS: ((num_features, len(labels)), "float32"), BIAS: ((len(labels),), "float32")}
     check_shapes(tensors, expected, name=f"The head of {model.label}")
@@ -93,25 +95,43 @@ class HeadCache:
         return self._heads[model_id]
 
 
-def _load_own(model: ModelTable, settings: Settings, database: Database) -> LoadedBackbone:
-    # Keras comes with these two; a worker that only has published models to load imports it later.
-    from workers.ml.engines import build_engine  # noqa: PLC0415
+def load_whole_parts(model: ModelTable, database: Database) -> "tuple[Backbone, Head]":
+    """Load a trained model's network and head, not yet in an engine.
+
+    Raises:
+        WeightsError: published weights that it needs cannot be had.
+        DamagedModelError: what is stored of the model is damaged.
+    """
+    # Keras comes with these; a worker imports it with the first network that it loads.
+    from workers.ml.backbones import build_backbone  # noqa: PLC0415
     from workers.ml.variables import build_trained  # noqa: PLC0415
 
     spec = get_backbone(model.backbone)
-    from_published = model.mode is TrainMode.FINETUNE
-    if from_published:
+    if model.mode is not TrainMode.SCRATCH:
         ensure_weights(spec)
     head = read_head(database, model)
-    tensors = _read_tensors(database, model, ArtifactKind.NETWORK)
-    backbone = build_trained(spec, tensors, from_published=from_published, name=f"The network of {model.label}")
-    batch_size = affordable_batch_size(spec, settings.batch_size)
-    return LoadedBackbone(spec, build_engine(backbone, settings.engine, batch_size=batch_size), head)
+    if model.mode is TrainMode.HEAD:
+        return build_backbone(spec), head
+    tensors = read_tensors(database, model, ArtifactKind.NETWORK)
+    from_published = model.mode is TrainMode.FINETUNE
+    name = f"The network of {model.label}"
+    return build_trained(spec, tensors, from_published=from_published, name=name), head
 
 
-def _read_tensors(database: Database, model: ModelTable, kind: ArtifactKind) -> dict[str, np.ndarray]:
+def read_tensors(database: Database, model: ModelTable, kind: ArtifactKind) -> dict[str, np.ndarray]:
+    """Read one of a model's artifacts.
+
+    Raises:
+        DamagedModelError: it is missing, or not what was written.
+    """
     data = read_artifact(database, model.id, kind)
     if data is None:
         raise DamagedModelError(f"The {kind} of {model.label} is not in the database. Train the model again.")
     tensors, _ = from_bytes(data, name=f"The {kind} of {model.label}")
     return tensors
+
+
+def _load_own(model: ModelTable, settings: Settings, database: Database) -> LoadedBackbone:
+    backbone, head = load_whole_parts(model, database)
+    batch_size = affordable_batch_size(backbone.spec, settings.batch_size)
+    return LoadedBackbone(backbone.spec, build_engine(backbone, settings.engine, batch_size=batch_size), head)

@@ -116,7 +116,7 @@ def export(
     from orchestrator.cli.printing import print_line
 
     with open_context() as opened:
-        label = export_model(opened.database, opened.settings, model, format_name=format_name, path=out)
+        label = export_model(opened.database, model, format_name=format_name, path=out)
     print_line(f"Wrote {label} to {out}")
 
 

@@ -69,7 +69,8 @@ def _cloth(rng: np.random.Generator, base: np.ndarray) -> np.ndarray:
     along = ((down * np.sin(angle) + across * np.cos(angle)) / step + PICTURE_SIZE).astype(np.int32) & 1
     aside = ((across * np.sin(angle) - down * np.cos(angle)) / step + PICTURE_SIZE).astype(np.int32) & 1
     share = np.float32(rng.uniform(0.15, 0.4)) * (along + (aside if heads(rng) else along))
-    return _mixed(other, base, share) + 5 * _clouds(rng, 100)[..., None]
+    image: np.ndarray = _mixed(other, base, share) + 5 * _clouds(rng, 100)[..., None]
+    return image
 
 
 def _mixed(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:

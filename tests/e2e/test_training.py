@@ -212,3 +212,31 @@ def test_a_report_is_one_page_that_needs_no_network(cli: Cli):
     assert "shapes@1" in page
     assert 'src="http' not in page
     assert 'href="http' not in page
+
+
+@pytest.mark.usefixtures("pictures")
+def test_a_model_is_carried_to_another_labelyard_and_labels_the_same_there(cli: Cli, tmp_path: Path):
+    cli.json(*TRAIN)
+    cli.json("label", "pictures", "--model", "shapes", "--out", "here.csv")
+    exported = cli("models", "export", "shapes", "--format", "safetensors", "--out", "shapes.safetensors")
+    assert exported.returncode == 0, exported.stderr
+    elsewhere = {"LABELYARD_HOME": str(tmp_path / "another")}
+    imported = cli("models", "import", "shapes.safetensors", **elsewhere)
+    assert imported.returncode == 0, imported.stderr
+    assert "as shapes@1; it is in use" in imported.stdout
+    assert cli("label", "pictures", "--model", "shapes", "--out", "there.csv", **elsewhere).returncode == 0
+    assert (cli.cwd / "here.csv").read_bytes() == (cli.cwd / "there.csv").read_bytes()
+    again = cli("models", "import", "shapes.safetensors", **elsewhere)
+    assert "labelyard models promote shapes@2" in again.stdout
+
+
+@pytest.mark.usefixtures("pictures")
+def test_exporting_names_what_cannot_be_meant(cli: Cli):
+    cli.json(*TRAIN, "--epochs", "1")
+    wrong = cli("models", "export", "shapes", "--format", "onnx", "--out", "shapes.keras")
+    assert (wrong.returncode, "Expected one of .onnx" in wrong.stderr) == (2, True)
+    unknown = cli("models", "export", "shape", "--format", "onnx", "--out", "shapes.onnx")
+    assert (unknown.returncode, "There are: shapes" in unknown.stderr) == (2, True)
+    (cli.cwd / "a.safetensors").write_bytes(b"nothing")
+    damaged = cli("models", "import", "a.safetensors")
+    assert (damaged.returncode, "a.safetensors is damaged" in damaged.stderr) == (3, True)

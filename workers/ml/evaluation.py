@@ -134,7 +134,7 @@ def evaluate(true: np.ndarray, top_indices: np.ndarray, top_scores: np.ndarray, 
         macro=MacroFigures(*(float(figure[support > 0].mean()) for figure in (precision, recall, f1))),
         ece=_calibration_error(bins, len(true)),
         classes=tuple(
-            ClassFigures(int(index), classes[index], *figures)
+            ClassFigures(int(index), classes[int(index)], *figures)
             for index, *figures in zip(
                 shown, precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True
             )

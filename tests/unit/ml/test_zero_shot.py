@@ -114,7 +114,9 @@ def test_a_datasets_classes_are_found_among_a_models():
 
 
 def test_classes_that_the_model_does_not_know_are_named_with_the_nearest_that_it_does():
-    with pytest.raises(DatasetError, match=r"does not know 'antz' \(nearest: ant\), 'Torch'\. It knows ant, bee, screw"):
+    with pytest.raises(
+        DatasetError, match=r"does not know 'antz' \(nearest: ant\), 'Torch'\. It knows ant, bee, screw"
+    ):
         map_classes(["antz", "bees", "Torch"], IMAGENET[:3])
 
 
