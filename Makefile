@@ -13,7 +13,7 @@ export PYTHON
 # What pytest gets besides the settings of pyproject.toml, e.g. PYTEST_ARGS='-k ledger'.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test lint lock
+.PHONY: help setup demo test bench lint lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -26,6 +26,9 @@ demo: setup ## Label some example photographs
 
 test: setup ## Run the whole suite (PYTEST_ARGS='-k ledger' runs a part of it)
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: setup ## Measure speed, as ratios (benchmarks/README.md)
+	$(BIN)/python benchmarks/notebook_fit.py
 
 lint: setup ## Check style, types and layers
 	$(BIN)/ruff check

@@ -147,8 +147,8 @@ class Fitting:
     ) -> Iterator[tuple[EpochMetrics, ...]]:
         """Fit until the options or the numbers say that it is enough.
 
-        The best epoch is the one of the lowest loss on the validation images, among those that are at least as
-        accurate on them as the model was at the beginning.
+        The best epoch is the one of the lowest loss on the validation images. Fine-tuning takes none for better that is
+        less accurate on them than what it began with, and keeps that if there is none.
 
         Args:
             train: what is learned from.
@@ -161,8 +161,8 @@ class Fitting:
         Raises:
             TrainingError: the loss was no number in the very first epoch.
         """
-        if not self.num_epochs_done and val is not None:
-            # What begins with a good head, as fine-tuning does, has to get better than that.
+        if self._options.stage is TrainMode.FINETUNE and not self.num_epochs_done and val is not None:
+            # It begins with a good head, and has to get better than that.
             before = self._evaluate(val, on_batch)
             self._accuracy_before = before.accuracy
             self._remember(before)
