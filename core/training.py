@@ -8,7 +8,8 @@ from core.types import Augment, ClassWeights, ResizeMode, Split, TrainMode
 
 DEFAULT_NUM_EPOCHS = 30
 DEFAULT_VAL_SHARE = 0.2
-DEFAULT_PATIENCE = 5
+# Random weights may get worse for a while before they get better, so from scratch all epochs are run.
+DEFAULT_PATIENCE = {TrainMode.HEAD: 5, TrainMode.FINETUNE: 5, TrainMode.SCRATCH: 0}
 DEFAULT_MAX_BAD_SHARE = 0.05
 
 
@@ -24,7 +25,9 @@ class TrainOptions:
     val_share: float = DEFAULT_VAL_SHARE  # of the training images, where the dataset has no validation part
     augment: Augment = Augment.NONE
     class_weights: ClassWeights = ClassWeights.AUTO
-    patience: int = DEFAULT_PATIENCE  # epochs without a better validation loss before it stops; 0: never
+    patience: int = DEFAULT_PATIENCE[
+        TrainMode.HEAD
+    ]  # epochs without a better validation loss before it stops; 0: never
     learning_rate: float | None = None  # None: what suits the mode
     seed: int = 0
     resize: ResizeMode = ResizeMode.CROP

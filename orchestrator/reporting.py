@@ -84,7 +84,7 @@ def _report(session: Session, settings: Settings, model: ModelTable, judged: Seq
         mode=TrainMode(record.options["mode"]),
         created=when(model.created_at),
         num_images=record.num_images,
-        options={name: str(value) for name, value in record.options.items() if value is not None},
+        options=_options(record),
         num_trainable=record.num_trainable,
         num_frozen=record.num_frozen,
         epochs=tuple(epochs_of(session, model.id)),
@@ -100,6 +100,24 @@ def _report(session: Session, settings: Settings, model: ModelTable, judged: Seq
         ),
         notes=record.notes,
     )
+
+
+def _options(record: TrainingRecord) -> dict[str, str]:
+    """How the model was trained, in the words of the command line."""
+    options = record.options
+    words = {
+        "--unfreeze": options["unfreeze"],
+        "--epochs": options["num_epochs"],
+        "--early-stop": options["patience"],
+        "--val-split": options["val_share"],
+        "--augment": options["augment"],
+        "--class-weights": options["class_weights"],
+        "--learning-rate": options["learning_rate"] or "of the mode",
+        "--resize": options["resize"],
+        "--max-bad": f"{options['max_bad_share']:.0%}",
+        "--seed": options["seed"],
+    }
+    return {name: str(value) for name, value in words.items() if value is not None}
 
 
 def _mistakes(settings: Settings, samples: Sequence[JudgedSample], classes: Sequence[str]) -> tuple[Mistake, ...]:

@@ -151,7 +151,7 @@ def _from_scratch(options: "TrainOptions") -> "TrainOptions":
 
     from core.types import Augment, TrainMode
 
-    return replace(options, mode=TrainMode.SCRATCH, num_epochs=SCRATCH_EPOCHS, augment=Augment.LIGHT)
+    return replace(options, mode=TrainMode.SCRATCH, num_epochs=SCRATCH_EPOCHS, patience=0, augment=Augment.LIGHT)
 
 
 def _accuracy(labels: Path, truth: "Mapping[str, str]") -> float:

@@ -57,8 +57,9 @@ def train(
         ClassWeights, typer.Option(help="auto: rare classes count as much as frequent ones.")
     ] = ClassWeights.AUTO,
     early_stop: Annotated[
-        int, typer.Option(min=0, help="Stop after so many epochs that were no better; 0 never stops.")
-    ] = DEFAULT_PATIENCE,
+        Optional[int],
+        typer.Option(min=0, help="Stop after so many epochs that were no better; 0 never. 5, but 0 from scratch."),
+    ] = None,
     learning_rate: Annotated[
         Optional[float], typer.Option(help="Step size; what suits the mode if not given.", metavar="RATE")
     ] = None,
@@ -108,7 +109,7 @@ def train(
             val_share=val_split,
             augment=augment,
             class_weights=class_weights,
-            patience=early_stop,
+            patience=DEFAULT_PATIENCE[mode] if early_stop is None else early_stop,
             learning_rate=_positive(learning_rate),
             seed=seed,
             resize=resize,
