@@ -44,7 +44,7 @@ def work_once(runtime: Runtime, *, proposed: int | None = None) -> Claim | None:
         _decline(runtime, claim, str(error))
         return None
     except (TrainingError, DamagedModelError) as error:
-        log.exception("job_failed")
+        log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
         with runtime.database.write() as session:
             control.fail(session, claim.job_id, str(error))
     else:

@@ -240,3 +240,30 @@ def test_exporting_names_what_cannot_be_meant(cli: Cli):
     (cli.cwd / "a.safetensors").write_bytes(b"nothing")
     damaged = cli("models", "import", "a.safetensors")
     assert (damaged.returncode, "a.safetensors is damaged" in damaged.stderr) == (3, True)
+
+
+@pytest.mark.usefixtures("pictures")
+@pytest.mark.parametrize(
+    "mode",
+    [
+        ("--backbone", MODEL, "--mode", "finetune", "--unfreeze", "conv_pw_13", "--learning-rate", "0.001"),
+        ("--backbone", "lenet-5", "--mode", "scratch"),
+    ],
+    ids=["finetune", "scratch"],
+)
+def test_a_network_of_ones_own_labels_as_it_did_when_it_was_trained(cli: Cli, mode: tuple[str, ...]):
+    trained = cli.json("train", "pictures", "--name", "own", *mode, "--epochs", "4", "--augment", "light")
+    num_of_the_head = 30 if "finetune" in mode else 0
+    assert trained["model"]["training"]["best_epoch"] > num_of_the_head, "the network itself was trained"
+    cli.json("label", "pictures", "--model", "own", "--model", MODEL, "--out", "labels.csv")
+    cli("export", str(trained["job_id"]), "--out", "training.csv")
+    labelled = {row["image"]: row for row in read_csv(cli.cwd / "labels.csv") if row["model"] == "own@1"}
+    answered = {row["image"]: row for row in read_csv(cli.cwd / "training.csv")}
+    assert len(labelled) == len(answered) == 24
+    assert {name: row["label"] for name, row in labelled.items()} == {
+        name: row["label"] for name, row in answered.items()
+    }
+    for name, row in labelled.items():
+        assert float(row["score"]) == pytest.approx(float(answered[name]["score"]), abs=1e-4)
+    (job,) = [job for job in cli.json("jobs") if job["kind"] == "label"]
+    assert job["workers"][0]["backbone_loads"] == {"own@1": 1, MODEL: 1}

@@ -28,7 +28,8 @@ def to_bytes(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> 
     """
     # safetensors writes memory as it lies, whatever the strides say.
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    data: bytes = save(contiguous, dict(metadata))
+    # Of no arrays with no text safetensors 0.8 makes a header that it cannot read; None is another thing than nothing.
+    data: bytes = save(contiguous, dict(metadata) or None)
     return data
 
 

@@ -102,3 +102,7 @@ def test_an_unexpected_array_is_named_with_what_was_expected(tensors, change, me
 
     with pytest.raises(DamagedModelError, match=rf"^{NAME} is not what was written: {message}"):
         check_shapes(changed, EXPECTED, name=NAME)
+
+
+def test_no_arrays_and_no_text_come_back_as_nothing():
+    assert from_bytes(to_bytes({}, {}), name="Nothing") == ({}, {})
