@@ -21,7 +21,7 @@ class Engine(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many images one forward pass takes; fewer cost as much."""
+        """How many images one forward pass takes at most; on an accelerator, fewer cost as much."""
 
     @property
     def num_bytes(self) -> int:
@@ -56,10 +56,11 @@ class KerasEngine:
         pixels = keras.Input((*backbone.spec.size_hw, 3), dtype="uint8")
         scaled = preprocessing(backbone.spec)(keras.ops.cast(pixels, "float32"))
         self._model = keras.Model(pixels, backbone.network(scaled))
+        self._has_one_shape = compiles_each_shape()
 
     @property
     def batch_size(self) -> int:
-        """How many images one forward pass takes; fewer cost as much."""
+        """How many images one forward pass takes at most."""
         return self._batch_size
 
     @property
@@ -96,12 +97,20 @@ class KerasEngine:
         return features
 
     def _pad(self, batch: np.ndarray) -> np.ndarray:
-        """Fill a batch up with black images: one shape means one compiled function."""
-        if len(batch) == self._batch_size:
+        """Fill a batch up with black images where one shape means one compiled function; elsewhere they only cost."""
+        if len(batch) == self._batch_size or not self._has_one_shape:
             return batch
         padded = np.zeros((self._batch_size, *batch.shape[1:]), batch.dtype)
         padded[: len(batch)] = batch
         return padded
+
+
+def compiles_each_shape() -> bool:
+    """Whether Keras compiles a function anew for every shape: on accelerators, and with JAX everywhere."""
+    import keras  # noqa: PLC0415 - TensorFlow comes with it
+
+    on_cpu_alone = all(device.lower().startswith("cpu") for device in keras.distribution.list_devices())
+    return keras.backend.backend() == "jax" or not on_cpu_alone
 
 
 def build_engine(backbone: Backbone, name: EngineName, *, batch_size: int) -> Engine:

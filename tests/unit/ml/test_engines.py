@@ -3,6 +3,7 @@ import pytest
 
 from core.labels import ClassLabel
 from core.settings import EngineName
+from workers.ml import engines
 from workers.ml.backbones import Backbone, build_classifier, preprocessing, split
 from workers.ml.catalog import get_backbone
 from workers.ml.engines import KerasEngine, build_engine
@@ -66,7 +67,12 @@ def test_images_of_another_shape_or_type_are_refused_with_what_was_expected(back
         KerasEngine(backbone, batch_size=4).features(images)
 
 
-def test_one_function_is_compiled_whatever_the_number_of_images(backbone, monkeypatch):
+@pytest.mark.parametrize(
+    ("is_compiled_by_shape", "expected"),
+    [(True, [4] * 7), (False, [1, 1, 3, 4, 4, 4, 1])],
+)
+def test_batches_are_filled_up_only_where_each_shape_is_compiled(backbone, monkeypatch, is_compiled_by_shape, expected):
+    monkeypatch.setattr(engines, "compiles_each_shape", lambda: is_compiled_by_shape)
     engine = KerasEngine(backbone, batch_size=4)
     shapes = []
     predict = engine._model.predict_on_batch
@@ -76,7 +82,13 @@ def test_one_function_is_compiled_whatever_the_number_of_images(backbone, monkey
     for num in (1, 3, 4, 9):
         engine.features(IMAGES[:num])
 
-    assert set(shapes) == {(4, 224, 224, 3)}
+    assert [shape[0] for shape in shapes] == expected
+
+
+def test_features_do_not_depend_on_the_batch_that_an_image_is_in(backbone):
+    together = KerasEngine(backbone, batch_size=8).features(IMAGES)
+    alone = KerasEngine(backbone, batch_size=1).features(IMAGES)
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", list(EngineName))
