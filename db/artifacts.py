@@ -8,9 +8,10 @@ import hashlib
 from collections.abc import Sequence
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.errors import DamagedModelError
+from core.errors import DamagedModelError, LeaseLostError
 from core.types import ArtifactKind
 from db.clock import now_s
 from db.database import Database
@@ -24,6 +25,9 @@ def write_artifact(database: Database, model_id: int, kind: ArtifactKind, data: 
 
     Returns:
         The artifact's id.
+
+    Raises:
+        LeaseLostError: someone else completed an artifact of the model in the meantime.
     """
     offsets = range(0, len(data), PART_BYTES)
     with database.write() as session:
@@ -43,8 +47,12 @@ def write_artifact(database: Database, model_id: int, kind: ArtifactKind, data: 
     for number, offset in enumerate(offsets):
         part = data[offset : offset + PART_BYTES]
         row = {"artifact_id": artifact_id, "number": number, "sha256": hashlib.sha256(part).hexdigest(), "data": part}
-        with database.write() as session:
-            session.execute(insert(ArtifactPartTable), [row])
+        try:
+            with database.write() as session:
+                session.execute(insert(ArtifactPartTable), [row])
+        except IntegrityError as error:
+            # Whoever has the lease now completed another file and deleted this one.
+            raise LeaseLostError(f"What was being written of model {model_id} was deleted in the meantime.") from error
     return artifact_id
 
 

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from sqlalchemy import func, select, update
 
-from core.errors import DamagedModelError, UsageError
+from core.errors import DamagedModelError, LeaseLostError, UsageError
 from core.labels import ClassLabel
 from core.training import EpochMetrics, TrainingRecord
 from core.types import ArtifactKind, ResizeMode, Split, TrainMode
@@ -125,6 +125,25 @@ def test_completing_artifacts_deletes_the_checkpoints_before_them(ledger: Databa
     with ledger.write() as session:
         complete_artifacts(session, model_id, [head])
         assert session.scalars(select(ArtifactPartTable.data)).all() == [b"new"]
+
+
+def test_a_worker_that_lost_its_lease_while_it_wrote_an_artifact_is_told_so(
+    ledger: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(artifacts, "PART_BYTES", 4)
+    model_id = new_version(ledger)
+
+    class Overtaken(bytes):
+        """Another worker completes its own file before the second part is read."""
+
+        def __getitem__(self, key: object) -> bytes:
+            if isinstance(key, slice) and key.start:
+                with ledger.write() as session:
+                    complete_artifacts(session, model_id, [])
+            return super().__getitem__(key)  # type: ignore[index]
+
+    with pytest.raises(LeaseLostError, match="deleted in the meantime"):
+        write_artifact(ledger, model_id, ArtifactKind.CHECKPOINT, Overtaken(b"12345678"))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import numpy as np
 from core.errors import TrainingError
 from core.training import EpochMetrics
 from core.types import Split, TrainMode
+from workers.ml.figures import Figures
 from workers.ml.trainable import frozen_variables
 
 if TYPE_CHECKING:
@@ -67,25 +68,6 @@ class FitOptions:
     seed: int
     class_weights: tuple[float, ...] | None  # what an image of each class weighs in the loss
     batch_size: int
-
-
-@dataclass(slots=True)
-class _Figures:
-    """Loss and accuracy of the images so far, each image counted once; Keras gives those of one batch."""
-
-    num_images: int = 0
-    loss: float = 0.0
-    accuracy: float = 0.0
-
-    @property
-    def is_finite(self) -> bool:
-        return bool(np.isfinite(self.loss))
-
-    def add(self, logs: Mapping[str, float], num_images: int) -> None:
-        """Take another batch into the means."""
-        self.num_images += num_images
-        self.loss += (float(logs["loss"]) - self.loss) * num_images / self.num_images
-        self.accuracy += (float(logs["accuracy"]) - self.accuracy) * num_images / self.num_images
 
 
 class Fitting:
@@ -150,29 +132,31 @@ class Fitting:
         The best epoch is the one of the lowest loss on the validation images. Fine-tuning takes none for better that is
         less accurate on them than what it began with, and keeps that if there is none.
 
+        Figures of the training images are means over the epoch, taken before each batch was learned from and with
+        dropout at work, and their loss is weighted as the options weigh the classes. Those of the validation images are
+        of the model behind the epoch, and unweighted.
+
         Args:
             train: what is learned from.
-            val: what the best epoch is chosen by; without it, the training images are.
+            val: what the best epoch is chosen by; with none, or none in it, the training images are.
             on_batch: called after every batch; what it raises ends the fitting.
 
         Yields:
-            How each epoch went, on the training images as they came by, and on the validation images behind it.
+            How each epoch went, on the training images and, if there are any, on the validation images.
 
         Raises:
-            TrainingError: the loss was no number in the very first epoch.
+            TrainingError: the numbers exploded before there was anything good to keep.
         """
+        val = val if val is not None and len(val) else None
         if self._options.stage is TrainMode.FINETUNE and not self.num_epochs_done and val is not None:
-            # It begins with a good head, and has to get better than that.
-            before = self._evaluate(val, on_batch)
-            self._accuracy_before = before.accuracy
-            self._remember(before)
+            self._remember_beginning(self._evaluate(val, on_batch))
         while self.num_epochs_done < self._options.num_epochs and not self._is_patience_out:
             started_at_s = time.monotonic()
             epoch = self.num_epochs_done + 1
             measured = {Split.TRAIN: self._train_epoch(train, epoch, on_batch)}
             if val is not None:
                 measured[Split.VAL] = self._evaluate(val, on_batch)
-            if not all(figures.is_finite for figures in measured.values()):
+            if not (all(figures.is_finite for figures in measured.values()) and self._has_finite_variables):
                 self._diverged(epoch)
                 break
             self.num_epochs_done = epoch
@@ -194,13 +178,18 @@ class Fitting:
             variable.assign(value)
 
     @property
+    def _has_finite_variables(self) -> bool:
+        # The last batch may ruin them after its loss was taken, and some implementations of ReLU make zero of NaN.
+        return all(np.isfinite(value).all() for value in _values(self._variables))
+
+    @property
     def _is_patience_out(self) -> bool:
         return 0 < self._options.patience <= self.num_epochs_done - self._got_on_in_epoch
 
-    def _train_epoch(self, examples: Examples, epoch: int, on_batch: Callable[[], None]) -> _Figures:
+    def _train_epoch(self, examples: Examples, epoch: int, on_batch: Callable[[], None]) -> Figures:
         order = np.random.default_rng([self._options.seed, epoch]).permutation(len(examples))
         weights = np.array(self._options.class_weights or [1.0] * (int(examples.class_indices.max()) + 1), np.float32)
-        figures = _Figures()
+        figures = Figures()
         for first in range(0, len(order), self._options.batch_size):
             positions = order[first : first + self._options.batch_size]
             true = examples.class_indices[positions]
@@ -212,8 +201,8 @@ class Fitting:
                 break
         return figures
 
-    def _evaluate(self, examples: Examples, on_batch: Callable[[], None]) -> _Figures:
-        figures = _Figures()
+    def _evaluate(self, examples: Examples, on_batch: Callable[[], None]) -> Figures:
+        figures = Figures()
         for first in range(0, len(examples), self._options.batch_size):
             positions = np.arange(first, min(first + self._options.batch_size, len(examples)))
             inputs, true = examples.inputs(positions, epoch=0), examples.class_indices[positions]
@@ -226,7 +215,13 @@ class Fitting:
         done = (epoch - 1 + share) / (self._options.num_epochs + 1)
         return float(self._options.learning_rate * 0.5 * (1 + np.cos(np.pi * done)))
 
-    def _remember(self, figures: _Figures) -> None:
+    def _remember_beginning(self, figures: Figures) -> None:
+        """Have fine-tuning get better than the good head that it begins with."""
+        if figures.is_finite:
+            self._accuracy_before = figures.accuracy
+            self._remember(figures)
+
+    def _remember(self, figures: Figures) -> None:
         loss, accuracy = figures.loss, figures.accuracy
         if loss < self._lowest_loss:
             self._lowest_loss, self._got_on_in_epoch = loss, self.num_epochs_done
@@ -238,14 +233,15 @@ class Fitting:
     def _diverged(self, epoch: int) -> None:
         rate = self._options.learning_rate
         sentence = (
-            f"The loss was no number any more in epoch {epoch} at learning rate {rate:g}. "
+            f"Loss or weights were no numbers any more in epoch {epoch} at learning rate {rate:g}. "
             f"Try --learning-rate {rate / 10:g}."
         )
-        if self.num_epochs_done == 0:
+        if not self._best:
             raise TrainingError(sentence)
-        self.stopped_because = f"{sentence} What was best before that, epoch {self.best_epoch}, was kept."
+        kept = f"What was best before that, epoch {self.best_epoch}," if self.best_epoch else "What it began with"
+        self.stopped_because = f"{sentence} {kept} was kept."
 
 
 def _values(variables: "list[keras.Variable]") -> list[np.ndarray]:
     # Copies: on a CPU they may be views of memory that training goes on changing.
-    return [np.array(variable) for variable in variables]
+    return [np.array(variable.numpy()) for variable in variables]

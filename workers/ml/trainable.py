@@ -4,7 +4,7 @@ The models give logits, not probabilities, which the loss prefers. They share th
 they were made of, so that a backbone is trained in place.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +48,12 @@ def build_head_model(features: np.ndarray, num_classes: int) -> "keras.Model":
 
 
 def build_network_model(
-    backbone: Backbone, num_classes: int, *, head: Head | None, trainable: Collection["keras.layers.Layer"]
+    backbone: Backbone,
+    num_classes: int,
+    *,
+    head: Head | None,
+    trainable: Collection["keras.layers.Layer"],
+    batch_norm_frozen: bool,
 ) -> "keras.Model":
     """Put a last layer on a network.
 
@@ -56,19 +61,19 @@ def build_network_model(
         backbone: the network; trained in place.
         num_classes: C.
         head: what the last layer begins as; None: random weights.
-        trainable: the network's layers that are trained. Unless they are all of them, batch normalisation stays as it
-            is and works with the statistics that it has: those of a few images would ruin it.
+        trainable: the network's layers that are trained; a network within the network stands for all in it.
+        batch_norm_frozen: whether batch normalisation stays as it is, among the layers to train too, and works with the
+            statistics that it has. Fine-tuning needs that: those of a few images would ruin what was learned before.
+            Source: the guide "Transfer learning & fine-tuning" of Keras 3.
 
     Returns:
         A Keras model, (N, H, W, 3) uint8 RGB -> (N, C) logits.
     """
     import keras  # noqa: PLC0415 - TensorFlow comes with it
 
-    chosen = {id(layer) for layer in trainable}
-    layers = list(_flatten(backbone.network))
-    is_partial = any(layer.weights and id(layer) not in chosen for layer in layers)
-    for layer in layers:
-        is_fixed = is_partial and isinstance(layer, keras.layers.BatchNormalization)
+    chosen = {id(layer) for layer in _flatten(trainable)}
+    for layer in _flatten(backbone.network.layers):
+        is_fixed = batch_norm_frozen and isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = id(layer) in chosen and not is_fixed
     pixels = keras.Input((*backbone.spec.size_hw, 3), dtype="uint8")
     scaled = preprocessing(backbone.spec)(keras.ops.cast(pixels, "float32"))
@@ -94,13 +99,13 @@ def count_parameters(model: "keras.Model") -> tuple[int, int]:
 
 def frozen_variables(model: "keras.Model") -> list["keras.Variable"]:
     """The variables of the layers that are not trained."""
-    return [variable for layer in _flatten(model) if not layer.trainable for variable in layer.weights]
+    return [variable for layer in _flatten(model.layers) if not layer.trainable for variable in layer.weights]
 
 
-def _flatten(model: "keras.Model") -> Iterator["keras.layers.Layer"]:
-    """All layers of a model and of the models in it, down to those that hold no others."""
-    for layer in model.layers:
+def _flatten(layers: "Iterable[keras.layers.Layer]") -> Iterator["keras.layers.Layer"]:
+    """The layers, and in place of each that is a network, the layers in it."""
+    for layer in layers:
         if hasattr(layer, "layers"):
-            yield from _flatten(layer)
+            yield from _flatten(layer.layers)
         else:
             yield layer

@@ -108,7 +108,10 @@ class Fitter:
         before = collect_variables(backbone.network)
         unfreeze = "all" if mode is TrainMode.SCRATCH else self._options.unfreeze or DEFAULT_UNFREEZE
         layers = layers_to_train(backbone.network, unfreeze)
-        model = build_network_model(backbone, len(self._options.classes), head=head, trainable=layers)
+        is_finetune = mode is TrainMode.FINETUNE
+        model = build_network_model(
+            backbone, len(self._options.classes), head=head, trainable=layers, batch_norm_frozen=is_finetune
+        )
         num_trainable, num_frozen = count_parameters(model)
         result = self._runner.run(mode, model, self._image_examples(Split.TRAIN), self._image_examples(Split.VAL))
         # From scratch there is nothing published to compare with, so all of it is stored.
