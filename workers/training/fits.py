@@ -115,11 +115,7 @@ class Fitter:
         num_trainable, num_frozen = count_parameters(model)
         result = self._runner.run(mode, model, self._image_examples(Split.TRAIN), self._image_examples(Split.VAL))
         # From scratch there is nothing published to compare with, so all of it is stored.
-        changed = (
-            changed_variables(before, backbone.network)
-            if mode is TrainMode.FINETUNE
-            else collect_variables(backbone.network)
-        )
+        changed = changed_variables(before, backbone.network) if is_finetune else collect_variables(backbone.network)
         return Fitted(
             head_from(model, self._labels()), self._vectors_of(backbone), changed, num_trainable, num_frozen, result
         )

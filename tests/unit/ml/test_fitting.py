@@ -11,8 +11,6 @@ from core.types import Split, TrainMode
 from workers.ml.fitting import ArrayExamples, FitOptions, Fitting
 from workers.ml.trainable import build_head_model
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Keras' own variables
-
 NUM_FEATURES, NUM_CLASSES = 6, 3
 
 
@@ -144,6 +142,43 @@ def test_fine_tuning_takes_nothing_for_better_that_is_less_accurate_than_its_beg
     assert after == before
 
 
+def test_fine_tuning_that_explodes_at_once_keeps_what_it_began_with():
+    train, val = examples(40), examples(12, seed=1)
+    model = build_head_model(train.array, NUM_CLASSES)
+    list(Fitting(model, options()).run(train, val, on_batch=lambda: None))
+    before = model.get_weights()
+    fitting = Fitting(model, options(stage=TrainMode.FINETUNE, learning_rate=1e39))
+    assert list(fitting.run(train, val, on_batch=lambda: None)) == []
+    assert fitting.best_epoch == 0
+    assert "epoch 1 at learning rate 1e+39" in str(fitting.stopped_because)
+    assert "What it began with was kept" in str(fitting.stopped_because)
+    assert all(np.array_equal(kept, was) for kept, was in zip(model.get_weights(), before, strict=True))
+
+
+def test_fine_tuning_of_what_gives_no_number_to_begin_with_is_an_error():
+    model = linear_network()
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(TrainingError, match="in epoch 1"):
+        fit(model, options(stage=TrainMode.FINETUNE), val=examples(12, seed=1))
+
+
+def test_an_empty_validation_part_is_none_at_all():
+    nothing = ArrayExamples(np.empty((0, NUM_FEATURES), np.float32), np.empty(0, np.int64))
+    model = build_head_model(examples(40).array, NUM_CLASSES)
+    with_empty, epochs = fit(model, options(num_epochs=3), val=nothing)
+    assert [metrics.split for epoch in epochs for metrics in epoch] == [Split.TRAIN] * 3
+    losses = {metrics.number: metrics.loss for (metrics,) in epochs}
+    assert with_empty.best_epoch == min(losses, key=lambda number: losses[number])
+    assert with_empty.best_epoch > 1, "an empty mean is 0, which nothing is better than"
+
+
+def test_weights_that_explode_in_the_last_batch_are_not_taken_for_the_best():
+    # All images in one batch: the loss is taken before the only step, and is still a number.
+    fitting = Fitting(linear_network(), options(learning_rate=1e39, batch_size=64))
+    with pytest.raises(TrainingError, match=r"epoch 1 at learning rate 1e\+39. Try --learning-rate 1e\+38"):
+        list(fitting.run(examples(40), None, on_batch=lambda: None))
+
+
 def test_a_loss_that_is_no_number_from_the_start_is_an_error_that_names_the_rate():
     broken = ArrayExamples(np.full((8, NUM_FEATURES), np.inf, np.float32), np.zeros(8, np.int64))
     fitting = Fitting(linear_network(), options(learning_rate=0.5))
@@ -161,7 +196,7 @@ def test_a_loss_that_stops_being_a_number_later_keeps_the_best_epoch_before():
     fitting = Fitting(linear_network(), options())
     epochs = list(fitting.run(BreaksLater(good.array, good.class_indices), examples(12, seed=1), on_batch=lambda: None))
     assert len(epochs) == 2
-    assert "no number any more in epoch 3" in str(fitting.stopped_because)
+    assert "no numbers any more in epoch 3" in str(fitting.stopped_because)
     assert all(np.isfinite(value).all() for key, value in fitting.state.items() if key.startswith("variable"))
 
 
