@@ -243,7 +243,5 @@ class Fitting:
 
 
 def _values(variables: "list[keras.Variable]") -> list[np.ndarray]:
-    import keras  # noqa: PLC0415 - TensorFlow comes with it
-
     # Copies: on a CPU they may be views of memory that training goes on changing.
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return [np.array(variable.numpy()) for variable in variables]
