@@ -83,20 +83,17 @@ def _run_notebook() -> float:
 def _run_labelyard() -> float:
     import keras  # noqa: F401, PLC0415 - its import is not measured
 
-    from core.settings import EngineName, Settings  # noqa: PLC0415
+    from core.settings import Settings  # noqa: PLC0415
     from core.types import TrainMode  # noqa: PLC0415
-    from workers.ml.backbones import build_backbone  # noqa: PLC0415
     from workers.ml.catalog import get_backbone  # noqa: PLC0415
-    from workers.ml.engines import build_engine  # noqa: PLC0415
     from workers.ml.fitting import ArrayExamples, FitOptions, Fitting  # noqa: PLC0415
-    from workers.ml.loading import affordable_batch_size  # noqa: PLC0415
+    from workers.ml.loading import load_engine  # noqa: PLC0415
+    from workers.ml.networks import NetworkRecipe  # noqa: PLC0415
     from workers.ml.trainable import DEFAULT_LEARNING_RATES, build_head_model  # noqa: PLC0415
 
     images, class_indices = _data()
     started_at_s = time.perf_counter()
-    spec = get_backbone(BACKBONE)
-    batch_size = affordable_batch_size(spec, Settings().batch_size)
-    engine = build_engine(build_backbone(spec, weights=None), EngineName.AUTO, batch_size=batch_size)
+    engine, _ = load_engine(NetworkRecipe(get_backbone(BACKBONE), is_published=False), Settings())
     features = engine.features(images)
     options = FitOptions(TrainMode.HEAD, NUM_EPOCHS, 0, DEFAULT_LEARNING_RATES[TrainMode.HEAD], 0, None, 32)
     fitting = Fitting(build_head_model(features, NUM_CLASSES), options)

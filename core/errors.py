@@ -11,6 +11,7 @@
     │   ├── DamagedModelError   what is stored of a model is not what was written
     │   ├── DatabaseError       the database does not answer, or its schema is not ours
     │   └── BrokerError         the broker does not answer
+    ├── EngineError             an engine cannot run a network; another one does
     ├── TrainingError           a training job cannot come to a model; the job has failed
     ├── InputError              one image cannot be labelled; permanent, becomes an error row
     └── LeaseLostError          another worker owns the chunk now; this one's work is dropped
@@ -63,6 +64,10 @@ class DatabaseError(SetupError):
 
 class BrokerError(SetupError):
     """The broker does not answer."""
+
+
+class EngineError(LabelyardError):
+    """An engine cannot run a network on this machine; nothing is wrong with the network."""
 
 
 class TrainingError(LabelyardError):

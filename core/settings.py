@@ -27,6 +27,7 @@ class EngineName(StrEnum):
 
     AUTO = "auto"
     KERAS = "keras"
+    OPENVINO = "openvino"
 
 
 class LogLevel(StrEnum):
@@ -62,7 +63,10 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(
         default=None, description="Redis URL. Empty: embedded mode, no broker, local worker processes."
     )
-    engine: EngineName = Field(default=EngineName.AUTO, description="What runs the network: `auto` or `keras`.")
+    engine: EngineName = Field(
+        default=EngineName.AUTO,
+        description="What runs networks: `auto` (OpenVINO, Keras where there is a GPU), `keras` or `openvino`.",
+    )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
         default=1, description="Worker processes that embedded `labelyard label` starts."
     )

@@ -17,10 +17,10 @@ from db.models import find_model
 from db.results import class_labels
 from workers.ml.backbones import Backbone
 from workers.ml.catalog import get_backbone
-from workers.ml.engines import build_engine
 from workers.ml.heads import Head
-from workers.ml.loading import affordable_batch_size, load_backbone
+from workers.ml.loading import load_backbone, load_engine
 from workers.ml.model_cache import LoadedBackbone
+from workers.ml.networks import NetworkRecipe
 from workers.ml.tensors import check_shapes, from_bytes
 from workers.ml.weights import ensure_weights
 
@@ -95,27 +95,15 @@ class HeadCache:
         return self._heads[model_id]
 
 
-def load_whole_parts(model: ModelTable, database: Database) -> "tuple[Backbone, Head]":
+def load_whole_parts(model: ModelTable, database: Database) -> tuple[Backbone, Head]:
     """Load a trained model's network and head, not yet in an engine.
 
     Raises:
         WeightsError: published weights that it needs cannot be had.
         DamagedModelError: what is stored of the model is damaged.
     """
-    # Keras comes with these; a worker imports it with the first network that it loads.
-    from workers.ml.backbones import build_backbone  # noqa: PLC0415
-    from workers.ml.variables import build_trained  # noqa: PLC0415
-
-    spec = get_backbone(model.backbone)
-    if model.mode is not TrainMode.SCRATCH:
-        ensure_weights(spec)
-    head = read_head(database, model)
-    if model.mode is TrainMode.HEAD:
-        return build_backbone(spec), head
-    tensors = read_tensors(database, model, ArtifactKind.NETWORK)
-    from_published = model.mode is TrainMode.FINETUNE
-    name = f"The network of {model.label}"
-    return build_trained(spec, tensors, from_published=from_published, name=name), head
+    backbone, _ = _recipe(model, database).build()
+    return backbone, read_head(database, model)
 
 
 def read_tensors(database: Database, model: ModelTable, kind: ArtifactKind) -> dict[str, np.ndarray]:
@@ -124,14 +112,33 @@ def read_tensors(database: Database, model: ModelTable, kind: ArtifactKind) -> d
     Raises:
         DamagedModelError: it is missing, or not what was written.
     """
-    data = read_artifact(database, model.id, kind)
-    if data is None:
-        raise DamagedModelError(f"The {kind} of {model.label} is not in the database. Train the model again.")
-    tensors, _ = from_bytes(data, name=f"The {kind} of {model.label}")
+    tensors, _ = from_bytes(_read(database, model, kind), name=_describe(model, kind))
     return tensors
 
 
 def _load_own(model: ModelTable, settings: Settings, database: Database) -> LoadedBackbone:
-    backbone, head = load_whole_parts(model, database)
-    batch_size = affordable_batch_size(backbone.spec, settings.batch_size)
-    return LoadedBackbone(backbone.spec, build_engine(backbone, settings.engine, batch_size=batch_size), head)
+    recipe = _recipe(model, database)
+    engine, _ = load_engine(recipe, settings)
+    return LoadedBackbone(recipe.spec, engine, read_head(database, model))
+
+
+def _recipe(model: ModelTable, database: Database) -> NetworkRecipe:
+    spec = get_backbone(model.backbone)
+    is_published = model.mode is not TrainMode.SCRATCH
+    if is_published:
+        ensure_weights(spec)
+    if model.mode is TrainMode.HEAD:
+        return NetworkRecipe(spec)
+    changes = _read(database, model, ArtifactKind.NETWORK)
+    return NetworkRecipe(spec, is_published, changes, name=_describe(model, ArtifactKind.NETWORK))
+
+
+def _read(database: Database, model: ModelTable, kind: ArtifactKind) -> bytes:
+    data = read_artifact(database, model.id, kind)
+    if data is None:
+        raise DamagedModelError(f"{_describe(model, kind)} is not in the database. Train the model again.")
+    return data
+
+
+def _describe(model: ModelTable, kind: ArtifactKind) -> str:
+    return f"The {kind} of {model.label}"

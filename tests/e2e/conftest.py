@@ -38,12 +38,20 @@ def keras_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_environment(keras_home: Path) -> Callable[[Path], dict[str, str]]:
-    """Makes the environment of a program that has its own state and nobody else's settings."""
+def make_environment(keras_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str, str]]:
+    """Makes the environment of a program that has its own state and nobody else's settings.
+
+    Converted networks alone are shared: they follow from the weights, and making them takes seconds.
+    """
+    engines = tmp_path_factory.mktemp("engines")
 
     def make(folder: Path) -> dict[str, str]:
+        state = folder / "state"
+        state.mkdir(exist_ok=True, parents=True)
+        if not (state / "engines").exists():
+            (state / "engines").symlink_to(engines)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LABELYARD_")}
-        return inherited | {"LABELYARD_HOME": str(folder / "state"), "KERAS_HOME": str(keras_home)}
+        return inherited | {"LABELYARD_HOME": str(state), "KERAS_HOME": str(keras_home)}
 
     return make
 

@@ -120,6 +120,19 @@ def preprocessing(spec: BackboneSpec) -> Callable[["np.ndarray | keras.KerasTens
     return lambda images: preprocess_input(images, data_format="channels_last")
 
 
+def pixels_to_features(backbone: Backbone) -> "keras.Model":
+    """Put the scaling of pixels in front of a network, so that a batch crosses to an accelerator as bytes.
+
+    Returns:
+        A Keras model, (N, H, W, 3) uint8 RGB -> (N, F) float32.
+    """
+    import keras  # noqa: PLC0415 - TensorFlow comes with it
+
+    pixels = keras.Input((*backbone.spec.size_hw, 3), dtype="uint8")
+    scaled = preprocessing(backbone.spec)(keras.ops.cast(pixels, "float32"))
+    return keras.Model(pixels, backbone.network(scaled))
+
+
 def import_name(path: str) -> Callable[..., "keras.Model"]:
     """Import what a dotted path names."""
     module, _, name = path.rpartition(".")

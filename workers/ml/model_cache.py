@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workers.ml.catalog import BackboneSpec
-from workers.ml.engines import Engine
+from workers.ml.engines.interface import Engine
 from workers.ml.heads import Head
 
 

@@ -117,8 +117,10 @@ def _short_name(variable: "keras.Variable") -> str:
 
 def _to_array(variable: "keras.Variable") -> np.ndarray:
     # A copy: on a CPU it may be a view of memory that training goes on changing.
-    return np.array(variable.numpy())
+    return np.array(variable.numpy(), dtype=_numpy_dtype(variable))
 
 
 def _numpy_dtype(variable: "keras.Variable") -> np.dtype:
-    return np.dtype(str(variable.dtype))
+    dtype = np.dtype(str(variable.dtype))
+    # Counters are as wide as the backend's integers, which differ; a model may go from one backend to another.
+    return np.dtype(np.int64) if dtype.kind == "i" else dtype

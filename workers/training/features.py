@@ -13,7 +13,7 @@ from db.database import Database
 from db.features import FeatureKey, find_features, save_features
 from workers.ml.ahead import batched
 from workers.ml.catalog import BackboneSpec
-from workers.ml.engines import Engine
+from workers.ml.engines.interface import Engine
 
 # Images that are looked up, decoded, computed and stored at a time. Their files are in memory meanwhile.
 BLOCK_SIZE = 64

@@ -11,7 +11,6 @@ from db.results import class_labels
 from db.samples import Sample
 from workers.ml.ahead import batched
 from workers.ml.backbones import Backbone
-from workers.ml.engines import build_engine
 from workers.ml.fitting import ArrayExamples
 from workers.ml.heads import Head
 from workers.ml.loading import affordable_batch_size
@@ -129,9 +128,11 @@ class Fitter:
 
     def _vectors_of(self, backbone: Backbone) -> dict[str, np.ndarray]:
         """What a network that was trained makes of every image, (F,) float32 by sha256."""
+        from workers.ml.engines.keras_engine import KerasEngine  # noqa: PLC0415 - as above
+
         tools, hashes = self._tools, self._contents.sha256
         batch_size = affordable_batch_size(tools.work.spec, tools.runtime.settings.batch_size)
-        engine = build_engine(backbone, tools.runtime.settings.engine, batch_size=batch_size)
+        engine = KerasEngine(backbone, batch_size=batch_size)
         # Equal images are one.
         samples = {hashes[sample.ordinal]: sample for sample in tools.work.samples if sample.ordinal in hashes}
         vectors: dict[str, np.ndarray] = {}

@@ -14,7 +14,7 @@ from core.labels import ClassLabel
 from core.types import ResizeMode, TrainMode
 from workers.ml.backbones import build_backbone
 from workers.ml.catalog import get_backbone
-from workers.ml.engines import KerasEngine
+from workers.ml.engines.keras_engine import KerasEngine
 from workers.ml.exports.exchange_file import ClassDescription, ModelDescription, read_exchange, write_exchange
 from workers.ml.exports.keras_file import write_keras
 from workers.ml.exports.onnx_file import write_onnx

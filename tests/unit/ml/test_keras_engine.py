@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from core.labels import ClassLabel
-from core.settings import EngineName
-from workers.ml import engines
 from workers.ml.backbones import Backbone, build_classifier, preprocessing, split
 from workers.ml.catalog import get_backbone
-from workers.ml.engines import KerasEngine, build_engine
+from workers.ml.engines import keras_engine
+from workers.ml.engines.keras_engine import KerasEngine
 
 LABELS = tuple(ClassLabel(str(index), str(index)) for index in range(1000))
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 224, 224, 3), np.uint8)
@@ -72,7 +71,7 @@ def test_images_of_another_shape_or_type_are_refused_with_what_was_expected(back
     [(True, [4] * 7), (False, [1, 1, 3, 4, 4, 4, 1])],
 )
 def test_batches_are_filled_up_only_where_each_shape_is_compiled(backbone, monkeypatch, is_compiled_by_shape, expected):
-    monkeypatch.setattr(engines, "compiles_each_shape", lambda: is_compiled_by_shape)
+    monkeypatch.setattr(keras_engine, "compiles_each_shape", lambda: is_compiled_by_shape)
     engine = KerasEngine(backbone, batch_size=4)
     shapes = []
     predict = engine._model.predict_on_batch
@@ -91,9 +90,7 @@ def test_features_do_not_depend_on_the_batch_that_an_image_is_in(backbone):
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", list(EngineName))
-def test_every_engine_of_the_settings_can_be_built_and_knows_its_size(backbone, name):
-    engine = build_engine(backbone, name, batch_size=3)
+def test_it_knows_how_much_memory_its_weights_take(backbone):
+    engine = KerasEngine(backbone, batch_size=3)
 
-    assert engine.batch_size == 3
     assert engine.num_bytes == backbone.num_bytes == 4 * (475_544 - 256 * 1000 - 1000)
