@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from db.clock import now_s
 from db.model_tables import FeatureTable
 
 
@@ -57,10 +58,19 @@ def save_features(session: Session, extractor: str, vectors: Mapping[FeatureKey,
         extractor: backbone and preprocessing.
         vectors: (F,) float32, little-endian, by image.
     """
+    if not vectors:
+        return
+    now = session.scalars(select(now_s())).one()
     rows = [
-        {"sha256": key.sha256, "extractor": extractor, "variant": key.variant, "vector": vector}
-        for key, vector in vectors.items()
+        {
+            "sha256": key.sha256,
+            "extractor": extractor,
+            "variant": key.variant,
+            "vector": vector,
+            "created_at": now,
+        }
+        # In one order everywhere, so that two writers of the same images queue and do not deadlock.
+        for key, vector in sorted(vectors.items(), key=lambda pair: (pair[0].sha256, pair[0].variant))
     ]
-    if rows:
-        dialect_insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        session.execute(dialect_insert(FeatureTable).on_conflict_do_nothing(), rows)
+    dialect_insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(dialect_insert(FeatureTable).on_conflict_do_nothing(), rows)

@@ -1,7 +1,7 @@
 """What a worker process holds for its life: the database, the decoder, the backbones it loaded."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from core.types import JobKind
 from db import workers as worker_store
 from db.database import Database
 from db.workers import WorkerIdentity
+from workers.features.threads import WorkerThreads
 from workers.ml.decoding import Decoder
 from workers.ml.model_cache import BackboneCache
 from workers.ml.resizing import prepare
@@ -59,6 +60,16 @@ class ImageLoader:
         """
         return self._decoder.decode(data)
 
+    def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
+        """Decode what `read` returned once, and write it into each slot, (H, W, 3) uint8 RGB, as its contract says.
+
+        Raises:
+            InputError: it is no image, damaged, or too large.
+        """
+        image_rgb = self.decode(data)
+        for contract, slot in slots.items():
+            slot[...] = prepare(image_rgb, contract)
+
     def prepare(
         self, locator: Locator, contracts: Iterable[PreprocessingContract]
     ) -> dict[PreprocessingContract, np.ndarray]:
@@ -101,6 +112,11 @@ class Runtime:
     kinds: frozenset[JobKind] = frozenset(JobKind)
     problems: dict[str, Problem] = field(default_factory=dict)  # networks that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
+    threads: WorkerThreads = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Have threads; none of them starts before there is work."""
+        self.threads = WorkerThreads(num_decoding=self.settings.decode_threads)
 
     @property
     def profile(self) -> WorkerProfile:
@@ -134,6 +150,7 @@ class Runtime:
             )
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of threads, files and connections."""
+        self.threads.close()
         self.images.close()
         self.database.close()
