@@ -145,8 +145,8 @@ class FeaturePipeline(Generic[Item]):
 
     def _queue(self, lane: Lane) -> BatchQueue[Item]:
         if lane not in self._queues:
-            batch_size = max(extractor.engine().batch_size for extractor in lane.extractors)
-            self._queues[lane] = BatchQueue(batch_size, lane.contract.size_hw)
+            sizes = [extractor.engine().batch_size for extractor in lane.extractors]
+            self._queues[lane] = BatchQueue(max(sizes, default=LOOKUP_SIZE), lane.contract.size_hw)
         return self._queues[lane]
 
     def _fill_group(

@@ -54,7 +54,7 @@ class Extractor:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Lane:
-    """All networks that see the same pixels."""
+    """All networks that see the same pixels; with none, images are decoded and that is all."""
 
     contract: PreprocessingContract
     extractors: tuple[Extractor, ...]
