@@ -8,10 +8,11 @@ calling the model 25, `predict` 46, `predict_on_batch` 60, the same with the pix
 import numpy as np
 
 from workers.ml.backbones import Backbone, pixels_to_features
-from workers.ml.engines.interface import check_images
+from workers.ml.engines.batching import BatchedEngine
+from workers.ml.engines.machine import card_names, processor_name
 
 
-class KerasEngine:
+class KerasEngine(BatchedEngine):
     """Runs a backbone on whatever backend Keras was set up with.
 
     Args:
@@ -20,50 +21,48 @@ class KerasEngine:
     """
 
     def __init__(self, backbone: Backbone, *, batch_size: int) -> None:
-        self._spec = backbone.spec
+        super().__init__(backbone.spec, batch_size=batch_size)
         self._num_bytes = backbone.num_bytes
-        self._batch_size = batch_size
         self._model = pixels_to_features(backbone)
+        self._is_accelerated = has_accelerator()
         self._has_one_shape = compiles_each_shape()
-
-    @property
-    def batch_size(self) -> int:
-        """How many images one forward pass takes at most."""
-        return self._batch_size
 
     @property
     def num_bytes(self) -> int:
         """Memory that the weights take."""
         return self._num_bytes
 
+    @property
+    def setup(self) -> str:
+        """What the fastest batch size depends on besides the network."""
+        import keras  # noqa: PLC0415 - TensorFlow comes with it
+
+        devices = card_names() or keras.distribution.list_devices() if self._is_accelerated else [processor_name()]
+        return f"keras {keras.__version__} {keras.backend.backend()} float32 on {', '.join(devices)}"
+
+    @property
+    def is_accelerated(self) -> bool:
+        """Whether anything but a processor computes."""
+        return self._is_accelerated
+
+    @property
+    def has_one_shape(self) -> bool:
+        """Whether every batch is filled up to the batch size, because each shape would be compiled anew."""
+        return self._has_one_shape
+
     def warm_up(self) -> None:
         """Compile now what the first batch would have to wait for."""
         self.features(np.zeros((1, *self._spec.size_hw, 3), np.uint8))
 
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Compute feature vectors.
-
-        Args:
-            images: (N, H, W, 3) uint8 RGB of the backbone's input size; N may be anything.
-
-        Returns:
-            (N, F) float32, in the images' order.
-
-        Raises:
-            ValueError: the images are not of that shape or type.
-        """
-        check_images(images, self._spec)
-        features = np.empty((len(images), self._spec.feature_size), np.float32)
-        for first in range(0, len(images), self._batch_size):
-            batch = images[first : first + self._batch_size]
-            features[first : first + len(batch)] = self._model.predict_on_batch(self._pad(batch))[: len(batch)]
+    def _infer(self, batch: np.ndarray) -> np.ndarray:
+        features: np.ndarray = self._model.predict_on_batch(self._pad(batch))[: len(batch)]
         return features
 
     def _pad(self, batch: np.ndarray) -> np.ndarray:
         """Fill a batch up with black images where one shape means one compiled function; elsewhere they only cost."""
-        if len(batch) == self._batch_size or not self._has_one_shape:
+        if len(batch) >= self.batch_size or not self._has_one_shape:
             return batch
-        padded = np.zeros((self._batch_size, *batch.shape[1:]), batch.dtype)
+        padded = np.zeros((self.batch_size, *batch.shape[1:]), batch.dtype)
         padded[: len(batch)] = batch
         return padded
 
