@@ -84,10 +84,11 @@ def affordable_batch_size(spec: BackboneSpec, wanted: int | None) -> int:
 
 
 def _load_keras(recipe: NetworkRecipe, settings: Settings) -> tuple[Engine, Head | None]:
-    from workers.ml.engines.keras_engine import KerasEngine  # noqa: PLC0415 - Keras comes with it
+    from workers.ml.engines.keras_engine import KerasEngine, fastest_precision  # noqa: PLC0415 - Keras comes with it
 
+    precision = fastest_precision()
     backbone, head = recipe.build()
-    engine = KerasEngine(backbone, batch_size=PROCESSOR_SIZES[0])
+    engine = KerasEngine(backbone, batch_size=PROCESSOR_SIZES[0], precision=precision)
     _settle_batch_size(engine, recipe.spec, settings)
     engine.warm_up()
     return engine, head
