@@ -60,7 +60,9 @@ def _draw_panel(axis: Any, suite: Suite, rates: dict[str, float], *, num_images:
         axis.axvline(roof, color=FAINT, linewidth=1, linestyle=(0, (3, 3)))
         axis.text(roof, -0.62, f"what engine and decoder allow: {roof:,.0f} ", ha="right", color=FAINT, fontsize=9)
     axis.set_xlim(0, max([*widths, roof or 0.0]) * 1.1)
-    axis.set_title(f"Images per second: {suite.title.format(number=f'{num_images:,}')}", loc="left", fontsize=11, pad=14)
+    axis.set_title(
+        f"Images per second: {suite.title.format(number=f'{num_images:,}')}", loc="left", fontsize=11, pad=14
+    )
     axis.tick_params(length=0)
     axis.xaxis.set_visible(False)
     axis.spines[:].set_visible(False)

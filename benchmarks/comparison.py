@@ -81,7 +81,7 @@ def run_module(module: str, arguments: Sequence[str | Path]) -> dict[str, Measur
 
 
 def environment() -> dict[str, str]:
-    """What sides run in: this process's environment without anybody's settings of Labelyard, and a warm state folder."""
+    """What sides run in: the environment without anybody's settings of Labelyard, and a warm state folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LABELYARD_")}
     return kept | {
         "LABELYARD_TEST_DATA": os.environ["LABELYARD_TEST_DATA"],

@@ -18,7 +18,9 @@ def missing() -> list[str]:
     if not os.environ.get("LABELYARD_TEST_DATA"):
         sentences.append("LABELYARD_TEST_DATA is not set: it names the folder with the photographs (CONTRIBUTING.md).")
     elif not photographs().is_dir() or not insects().is_dir():
-        sentences.append(f"LABELYARD_TEST_DATA: expected the folders {photographs()} and {insects()} (CONTRIBUTING.md).")
+        sentences.append(
+            f"LABELYARD_TEST_DATA: expected the folders {photographs()} and {insects()} (CONTRIBUTING.md)."
+        )
     if not os.environ.get("KERAS_HOME"):
         sentences.append("KERAS_HOME is not set: it names the folder with the weights of mobilenet-0.75.")
     return sentences

@@ -1,4 +1,4 @@
-"""The comparisons: which sides belong to each, and what is to be reached. Source of the targets: issue 4, "To reach"."""
+"""The comparisons: which sides belong to each, what is to be reached. Source of the targets: issue 4, "To reach"."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

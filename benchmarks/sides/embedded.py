@@ -1,4 +1,4 @@
-"""(g) Labelyard end to end, from files to rows in SQL, embedded: what `labelyard label FOLDER` does without a server."""
+"""(g) Labelyard end to end, from files to rows in SQL, embedded: `labelyard label FOLDER` without a server."""
 
 import sys
 from pathlib import Path

@@ -14,6 +14,7 @@ median pace: imports, building or loading the network, and what compiling adds t
 import os
 import sys
 import tempfile
+from itertools import pairwise
 from statistics import median
 from time import perf_counter
 
@@ -81,7 +82,7 @@ def main(side: str) -> None:
 
 def _steady(ends_s: list[float]) -> float:
     """All epochs at the pace of the median one: the first compiles."""
-    return NUM_EPOCHS * median(end_s - begin_s for begin_s, end_s in zip(ends_s, ends_s[1:], strict=False))
+    return NUM_EPOCHS * median(end_s - begin_s for begin_s, end_s in pairwise(ends_s))
 
 
 def _data():  # type: ignore[no-untyped-def]  # noqa: ANN202 - two arrays

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measurement import print_side
-from benchmarks.sides.ray_running import BATCH_SIZE, rows, start_ray, twice
+from benchmarks.sides.ray_running import BATCH_SIZE, num_blocks, rows, start_ray, twice
 
 BACKBONE = "mobilenet-0.75"
 
@@ -49,9 +49,10 @@ def run(files: list[Path]) -> float:
     import ray.data  # noqa: PLC0415
 
     def make(number: int) -> ray.data.Dataset:
-        images = ray.data.read_binary_files([str(path) for path in files[:number]]).map_batches(
-            decode, batch_size=BATCH_SIZE
-        )
+        paths = [str(path) for path in files[:number]]
+        contents = ray.data.read_binary_files(paths, override_num_blocks=num_blocks(number))
+        images = contents.map_batches(decode, batch_size=BATCH_SIZE)
+        # One actor: the engine uses every core by itself.
         return images.map_batches(Labeller, batch_size=BATCH_SIZE, concurrency=1, num_cpus=1)
 
     return twice(make, len(files))

@@ -1,7 +1,7 @@
 """Training a head, then training it again after 5% new images: what was computed for the others is still there.
 
-What is compared is what the training itself took, as it is stored with each model: reading the images, features, epochs,
-choosing the best; not the interpreter, the worker's start and waiting for its end.
+What is compared is what the training itself took, as it is stored with each model: reading images, features, epochs,
+choosing the best. The interpreter, the worker's start and waiting for its end are the start-up.
 """
 
 import time

@@ -40,9 +40,7 @@ def measure(folder: Path) -> Measurement:
             worker_start_s = time.monotonic() - started_at_s
             options = ("--model", labelyard.MODEL, *labelyard.without_keeping())
             measured = labelyard.label(folder, env=env, database_url=url, options=options)
-    return replace(
-        measured, startup_s=measured.startup_s + worker_start_s, wall_s=measured.wall_s + worker_start_s
-    )
+    return replace(measured, startup_s=measured.startup_s + worker_start_s, wall_s=measured.wall_s + worker_start_s)
 
 
 @contextmanager
