@@ -4,7 +4,7 @@ No two files are equal, not even two of the same photograph: whoever remembers w
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,15 +15,16 @@ from benchmarks import places
 
 CAMERA_SIZE_HW = (3000, 4000)
 # What sensors add; without it an enlarged photograph is smoother, and its JPEG smaller, than any camera's.
-NOISE_SIGMA = 4.0
+NOISE_SIGMA = 6.0
 CAMERA_QUALITY = 90
 BEST_QUALITY = 95
 # Every so-manieth image of the training set is new at the second training: 5%.
 NEW_EVERY = 20
+OTHER_EVERY = 4
 
 
 def photographs(num_images: int) -> Path:
-    """The test photographs over and over, each time at another JPEG quality; about 110 kB each."""
+    """The test photographs over and over, each time at another JPEG quality; about 60 kB each."""
 
     def write(number: int, source: Path, target: Path, repetition: int) -> None:
         del number
@@ -33,10 +34,10 @@ def photographs(num_images: int) -> Path:
 
 
 def camera_photographs(num_images: int) -> Path:
-    """As a camera would have taken them: 4000 x 3000, with noise; some 4 MB each."""
+    """As a camera would have taken them: 4000 x 3000, with noise; some 3 MB each."""
     noise = np.empty((*CAMERA_SIZE_HW, 3), np.int16)
     cv2.setRNGSeed(0)
-    cv2.randn(noise, 0, NOISE_SIGMA)
+    cv2.randn(noise, (0, 0, 0), (NOISE_SIGMA,) * 3)
 
     def write(number: int, source: Path, target: Path, repetition: int) -> None:
         image = cv2.resize(_landscape(_read(source)), CAMERA_SIZE_HW[::-1], interpolation=cv2.INTER_CUBIC)
@@ -48,15 +49,23 @@ def camera_photographs(num_images: int) -> Path:
 
 def insects(*, with_new: bool) -> Path:
     """The training set as it is before and after 5% new images have come."""
-    folder = places.KEPT / ("insects-after" if with_new else "insects-before")
+    paths = sorted(places.insects("train").glob("*/*"))
+    chosen = [path for number, path in enumerate(paths) if with_new or number % NEW_EVERY]
+    return _copied("insects-after" if with_new else "insects-before", chosen)
 
+
+def other_insects() -> Path:
+    """A few images, none of which is in the training set."""
+    return _copied("insects-other", sorted(places.insects("val").glob("*/*"))[::OTHER_EVERY])
+
+
+def _copied(name: str, paths: Sequence[Path]) -> Path:
     def fill(unfinished: Path) -> None:
-        for number, path in enumerate(sorted(places.insects().glob("*/*"))):
-            if with_new or number % NEW_EVERY:
-                (unfinished / path.parent.name).mkdir(exist_ok=True)
-                shutil.copy(path, unfinished / path.parent.name)
+        for path in paths:
+            (unfinished / path.parent.name).mkdir(exist_ok=True)
+            shutil.copy(path, unfinished / path.parent.name)
 
-    return _once(folder, fill)
+    return _once(places.KEPT / name, fill)
 
 
 def _kept(name: str, num_images: int, write: Callable[[int, Path, Path, int], None]) -> Path:

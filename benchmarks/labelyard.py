@@ -59,10 +59,14 @@ def label(folder: Path, *, env: Mapping[str, str], database_url: str, options: t
     wall_s = time.time() - started_at_s
     if summary["num_predictions"] != num_images:
         raise RuntimeError(f"{summary['num_predictions']} of {num_images} images have a label.")
-    finished = _finished_chunks(database_url, summary["job_id"])
-    first_at_s, last_at_s = finished[0][0], finished[-1][0]
-    num_done = sum(number for _, number in finished[1:])
-    return Measurement(num_done, last_at_s - first_at_s, first_at_s - started_at_s, wall_s)
+    return steady(_finished_chunks(database_url, summary["job_id"]), started_at_s=started_at_s, wall_s=wall_s)
+
+
+def steady(chunks: list[tuple[float, int]], *, started_at_s: float, wall_s: float) -> Measurement:
+    """Make a measurement of when each chunk was finished and how many images it had, in any order."""
+    (first_at_s, _), *others = sorted(chunks)
+    seconds = others[-1][0] - first_at_s
+    return Measurement(sum(number for _, number in others), seconds, first_at_s - started_at_s, wall_s)
 
 
 def without_keeping() -> tuple[str, ...]:
@@ -85,17 +89,16 @@ def sqlite_url(env: Mapping[str, str]) -> str:
 
 
 def _finished_chunks(database_url: str, job_id: int) -> list[tuple[float, int]]:
-    """When each chunk was finished and how many images it had, in the order of time."""
+    """When each chunk was finished and how many images it had."""
     database = Database(database_url)
     query = select(ChunkTable.finished_at, ChunkTable.num_images).where(
         ChunkTable.job_id == job_id, ChunkTable.state == ChunkState.DONE
     )
     try:
         with database.read() as session:
-            rows = [(float(at_s), number) for at_s, number in session.execute(query).tuples() if at_s is not None]
+            return [(float(at_s), number) for at_s, number in session.execute(query).tuples() if at_s is not None]
     finally:
         database.close()
-    return sorted(rows)
 
 
 @functools.cache

@@ -17,9 +17,9 @@ def missing() -> list[str]:
     sentences = []
     if not os.environ.get("LABELYARD_TEST_DATA"):
         sentences.append("LABELYARD_TEST_DATA is not set: it names the folder with the photographs (CONTRIBUTING.md).")
-    elif not photographs().is_dir() or not insects().is_dir():
+    elif not photographs().is_dir() or not insects("train").is_dir():
         sentences.append(
-            f"LABELYARD_TEST_DATA: expected the folders {photographs()} and {insects()} (CONTRIBUTING.md)."
+            f"LABELYARD_TEST_DATA: expected the folders {photographs()} and {insects('train').parent} (CONTRIBUTING.md)."
         )
     if not os.environ.get("KERAS_HOME"):
         sentences.append("KERAS_HOME is not set: it names the folder with the weights of mobilenet-0.75.")
@@ -31,9 +31,9 @@ def photographs() -> Path:
     return _test_data() / "data" / "imagenet_samples"
 
 
-def insects() -> Path:
-    """The small data set for training: one folder per class."""
-    return _test_data() / "data" / "hymenoptera" / "train"
+def insects(part: str) -> Path:
+    """A part of the small data set for training, `train` or `val`: one folder per class."""
+    return _test_data() / "data" / "hymenoptera" / part
 
 
 def _test_data() -> Path:
