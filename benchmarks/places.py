@@ -18,9 +18,8 @@ def missing() -> list[str]:
     if not os.environ.get("LABELYARD_TEST_DATA"):
         sentences.append("LABELYARD_TEST_DATA is not set: it names the folder with the photographs (CONTRIBUTING.md).")
     elif not photographs().is_dir() or not insects("train").is_dir():
-        sentences.append(
-            f"LABELYARD_TEST_DATA: expected the folders {photographs()} and {insects('train').parent} (CONTRIBUTING.md)."
-        )
+        expected = f"{photographs()} and {insects('train').parent}"
+        sentences.append(f"LABELYARD_TEST_DATA: expected the folders {expected} (CONTRIBUTING.md).")
     if not os.environ.get("KERAS_HOME"):
         sentences.append("KERAS_HOME is not set: it names the folder with the weights of mobilenet-0.75.")
     return sentences
