@@ -28,7 +28,8 @@ def draw_chart(values: dict[str, Any], path: Path) -> bool:
     panels = [(suite, rates) for suite, rates in panels if any(key in rates for key in BARS)]
     if not panels:
         return False
-    from matplotlib.figure import Figure  # noqa: PLC0415 - only where something is drawn
+    import matplotlib as mpl  # noqa: PLC0415 - only where something is drawn
+    from matplotlib.figure import Figure  # noqa: PLC0415
 
     heights = [PANEL_IN + BAR_IN * sum(key in rates for key in BARS) for _, rates in panels]
     figure = Figure(figsize=(WIDTH_IN, sum(heights)), layout="constrained", facecolor="white")
@@ -36,9 +37,10 @@ def draw_chart(values: dict[str, Any], path: Path) -> bool:
     for axis, (suite, rates) in zip(axes, panels, strict=True):
         _draw_panel(axis, suite, rates, num_images=values["num_images"] or suite.num_images)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # No date in the file: the same figures make the same file.
+    # Neither a date nor random names in the file: the same figures make the same file.
     metadata = {"Date": None} if path.suffix == ".svg" else {}
-    figure.savefig(path, dpi=PNG_DPI, metadata=metadata)
+    with mpl.rc_context({"svg.hashsalt": "labelyard"}):
+        figure.savefig(path, dpi=PNG_DPI, metadata=metadata)
     return True
 
 
