@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import places
 from benchmarks.chart import draw_chart
 from benchmarks.comparison import Results, SideFailedError, reached, run_module
+from benchmarks.measurement import Measurement
 from benchmarks.report import print_figures, print_suite, to_json
 from benchmarks.suites import SUITES, Suite
 
@@ -37,19 +38,21 @@ def main() -> int:
 
 def measure(suite: Suite, arguments: argparse.Namespace) -> Results:
     """Run every side of a suite in turns."""
-    results: Results = {}
+    results: Results = []
     folder = suite.images(arguments.images or suite.num_images) if suite.images else None
     for number in range(1, arguments.rounds + 1):
+        measured: dict[str, Measurement] = {}
         for run in suite.runs:
             given = [argument for argument in (folder, run.argument) if argument is not None]
             try:
-                measured = run_module(run.module, given)
+                found = run_module(run.module, given)
             except SideFailedError as error:
                 print(f"round {number}: {error}", file=sys.stderr)
                 continue
-            for key, value in measured.items():
-                results.setdefault(key, []).append(value)
+            for key, value in found.items():
                 print(f"{suite.name} {number}/{arguments.rounds} {key}: {value.seconds:.2f} s", file=sys.stderr)
+            measured |= found
+        results.append(measured)
     return results
 
 

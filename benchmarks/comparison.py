@@ -14,8 +14,8 @@ from benchmarks import places
 from benchmarks.measurement import Measurement
 
 MAX_RUN_S = 1800
-# By side: one measurement per round.
-Results = dict[str, list[Measurement]]
+# What was measured in each round, by side; a side that failed is not there.
+Results = list[dict[str, Measurement]]
 
 
 class SideFailedError(Exception):
@@ -91,10 +91,15 @@ def environment() -> dict[str, str]:
     }
 
 
+def by_side(results: Results) -> dict[str, list[Measurement]]:
+    """The measurements of each side, round after round."""
+    keys = dict.fromkeys(key for measured in results for key in measured)
+    return {key: [measured[key] for measured in results if key in measured] for key in keys}
+
+
 def reached(figures: Sequence[Figure], results: Results) -> Iterator[Reached]:
     """What was measured of the figures whose sides were all run."""
     for figure in figures:
-        rounds = min((len(results.get(key, ())) for key in figure.needs), default=0)
-        if rounds:
-            ratios = [figure.ratio({key: results[key][number] for key in figure.needs}) for number in range(rounds)]
-            yield Reached(figure.name, figure.target, figure.is_at_most, tuple(ratios))
+        ratios = tuple(figure.ratio(measured) for measured in results if measured.keys() >= set(figure.needs))
+        if ratios:
+            yield Reached(figure.name, figure.target, figure.is_at_most, ratios)

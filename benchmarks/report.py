@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.comparison import Reached, Results
+from benchmarks.comparison import Reached, Results, by_side
 from benchmarks.suites import Suite
 
 PACKAGES = ("keras", "tensorflow", "openvino", "ray", "opencv-python-headless", "numpy")
@@ -20,8 +20,9 @@ def print_suite(suite: Suite, results: Results, *, num_images: int) -> None:
     print(f"\n{suite.title.format(number=f'{num_images:,}')}; medians of the rounds, lowest and highest in brackets")
     unit = "images/s" if suite.is_rate else "seconds"
     print(f"  {'':36} {unit:>9} {'':17} {'start-up':>9} {'in all':>8}")
+    found = by_side(results)
     for key, name in suite.sides.items():
-        if measured := results.get(key):
+        if measured := found.get(key):
             values = [one.rate if suite.is_rate else one.seconds for one in measured]
             spread = f"({min(values):.1f} to {max(values):.1f})"
             startup_s = median(one.startup_s for one in measured)
@@ -50,7 +51,9 @@ def to_json(
         "num_rounds": num_rounds,
         "num_images": num_images,  # null: as many as each suite asks for
         "suites": {
-            name: {key: [one.to_json() | {"rate": one.rate} for one in values] for key, values in results.items()}
+            name: {
+                key: [one.to_json() | {"rate": one.rate} for one in values] for key, values in by_side(results).items()
+            }
             for name, results in measured.items()
         },
         "figures": [figure.to_json() for figure in figures],
