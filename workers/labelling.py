@@ -1,6 +1,6 @@
 """The labelling use case: get the features of a chunk's images, ask each model's head, write the rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,15 @@ from db.ledger import leasing
 from workers.chunks import AskedModel, ChunkWork, OwedImage, read_work
 from workers.features.kept import KeptFeatures, content_hash, extractor_name
 from workers.features.pipeline import FeaturePipeline
-from workers.features.values import Extractor, Lane, Opened, Part, Slots
+from workers.features.values import Extractor, Lane, Opened, Part, Slots, gathered
 from workers.holding import HeldLease
 from workers.ml.heads import Head, top_k
 from workers.ml.model_cache import LoadedBackbone
 from workers.runtime import ImageLoader, Runtime
+
+# Images whose features a head is asked about at a time. The fastest batches are small; a head would be read from memory
+# for each of them.
+RANKED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,17 +94,27 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Out
     with lease.kept_alive():
         classifiers = [_load(runtime, model, work.options.resize) for model in work.models]
     keeps = work.options.keep_features
+    lanes = _lanes(classifiers)
     pipeline = FeaturePipeline(
         runtime.threads,
-        _lanes(classifiers),
+        lanes,
         OwedImages(runtime.images, keep_features=keeps),
         KeptFeatures(runtime.database) if keeps else None,
     )
     outcomes: list[Outcome] = []
-    for part in pipeline.run(work.images):
+    parts = _progressing(pipeline.run(work.images), lease, num_lanes=len(lanes))
+    for part in gathered(parts, size=RANKED_AT_ONCE):
         outcomes += _judge(part, classifiers, work.options.top_k)
-        lease.progressed(len(outcomes) // len(classifiers))
     return outcomes, pipeline.seconds
+
+
+def _progressing(parts: Iterable[Part[OwedImage]], lease: HeldLease, *, num_lanes: int) -> Iterator[Part[OwedImage]]:
+    """Pass parts on, and keep the lease for each."""
+    num_done = 0
+    for part in parts:
+        num_done += len(part.items) + len(part.errors)
+        lease.progressed(num_done // num_lanes)
+        yield part
 
 
 def _lanes(classifiers: Sequence[Classifier]) -> list[Lane]:

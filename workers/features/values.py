@@ -1,6 +1,6 @@
 """What goes into the pipeline and what comes out: images as their caller knows them, networks, and finished parts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -74,3 +74,27 @@ class Part(Generic[Item]):
     keys: Sequence[FeatureKey | None] = ()
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)  # by extractor: (N, F) float32, as the items
     errors: Sequence[tuple[Item, ImageError]] = ()  # images that have no features
+
+
+def gathered(parts: Iterable[Part[Item]], *, size: int) -> Iterator[Part[Item]]:
+    """Put parts of one lane together until they have so many images; the last ones may have fewer."""
+    waiting: dict[Lane, list[Part[Item]]] = {}
+    for part in parts:
+        some = waiting.setdefault(part.lane, [])
+        some.append(part)
+        if sum(len(one.items) for one in some) >= size:
+            yield _together(waiting.pop(part.lane))
+    for some in waiting.values():
+        yield _together(some)
+
+
+def _together(parts: Sequence[Part[Item]]) -> Part[Item]:
+    lane = parts[0].lane
+    filled = [part for part in parts if part.items]
+    return Part(
+        lane,
+        [item for part in parts for item in part.items],
+        [key for part in parts for key in part.keys],
+        {name: np.concatenate([part.vectors[name] for part in filled]) for name in lane.names if filled},
+        [failed for part in parts for failed in part.errors],
+    )
