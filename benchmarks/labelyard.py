@@ -6,7 +6,6 @@ planning, the worker's process, loading the network, the first chunk. It holds h
 at once, and errs by what was decoded ahead when the first was finished: a fraction of one chunk in sixteen or more.
 """
 
-import functools
 import json
 import os
 import shutil
@@ -69,11 +68,6 @@ def steady(chunks: list[tuple[float, int]], *, started_at_s: float, wall_s: floa
     return Measurement(sum(number for _, number in others), seconds, first_at_s - started_at_s, wall_s)
 
 
-def without_keeping() -> tuple[str, ...]:
-    """The option that has a job keep no features, where there is one."""
-    return ("--no-features",) if "--no-features" in _label_help() else ()
-
-
 @contextmanager
 def fresh_home() -> Iterator[dict[str, str]]:
     """An environment with a new state folder, in which networks are converted already and nothing else is known."""
@@ -99,11 +93,3 @@ def _finished_chunks(database_url: str, job_id: int) -> list[tuple[float, int]]:
             return [(float(at_s), number) for at_s, number in session.execute(query).tuples() if at_s is not None]
     finally:
         database.close()
-
-
-@functools.cache
-def _label_help() -> str:
-    command = [*PROGRAM, "label", "--help"]
-    # A narrow terminal would cut long names.
-    env = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own

@@ -10,8 +10,8 @@ from benchmarks.measurement import Measurement, print_measurements
 def measure(folder: Path) -> Measurement:
     """Label a folder in a new state folder."""
     with labelyard.fresh_home() as env:
-        options = ("--model", labelyard.MODEL, *labelyard.without_keeping())
-        return labelyard.label(folder, env=env, database_url=labelyard.sqlite_url(env), options=options)
+        url = labelyard.sqlite_url(env)
+        return labelyard.label(folder, env=env, database_url=url, options=("--model", labelyard.MODEL))
 
 
 if __name__ == "__main__":

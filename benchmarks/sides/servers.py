@@ -38,7 +38,7 @@ def measure(folder: Path) -> Measurement:
         with _worker(env):
             _wait_until_loaded(url)
             worker_start_s = time.monotonic() - started_at_s
-            options = ("--model", labelyard.MODEL, *labelyard.without_keeping())
+            options = ("--model", labelyard.MODEL)
             measured = labelyard.label(folder, env=env, database_url=url, options=options)
     return replace(measured, startup_s=measured.startup_s + worker_start_s, wall_s=measured.wall_s + worker_start_s)
 
