@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import structlog
 
-from core.errors import DamagedModelError, LeaseLostError, TrainingError, WeightsError
+from core.errors import DamagedModelError, EngineError, LeaseLostError, TrainingError, WeightsError
 from core.jobs import Claim
 from core.types import JobKind
 from db.ledger import control, leasing
@@ -96,14 +96,14 @@ def _wants_to_be_alone(claim: Claim) -> bool:
 
 
 def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
-    """Work on a chunk; False if it was given back, because its networks cannot be loaded here."""
+    """Work on a chunk; False if it was given back, because its networks cannot be loaded or run here."""
     started_at_s = time.monotonic()
     log = logger.bind(job_id=claim.job_id, chunk_id=claim.chunk_id, num_images=claim.num_images)
     try:
         _work_on(runtime, claim)
     except LeaseLostError:
         log.warning("chunk_lost")
-    except WeightsError as error:
+    except (WeightsError, EngineError) as error:
         _decline(runtime, claim, str(error))
         return False
     except (TrainingError, DamagedModelError) as error:
