@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -29,12 +30,31 @@ def insert_rows(session: Session, table: str, columns: Sequence[str], rows: Iter
     """
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        holders = ", ".join("?" for _ in columns)
-        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holders})"  # noqa: S608 - our own names
-        if values := list(rows):
-            connection.exec_driver_sql(statement, values)
-        return
-    _copy(connection.connection.driver_connection, table, columns, rows)
+        _insert(connection, table, columns, rows)
+    else:
+        _copy(connection.connection.driver_connection, table, columns, rows)
+
+
+def insert_new_rows(session: Session, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Insert those rows whose key is not there yet; the others are left as they are. COPY cannot do that.
+
+    Args:
+        session: a writing transaction.
+        table: its name.
+        columns: what the values of a row are, in this order.
+        rows: in the order of their keys, so that two writers of the same rows queue and do not deadlock.
+    """
+    _insert(session.connection(), table, columns, rows, ending=" ON CONFLICT DO NOTHING")
+
+
+def _insert(
+    connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Row], *, ending: str = ""
+) -> None:
+    holder = "?" if connection.dialect.name == "sqlite" else "%s"
+    holders = ", ".join(holder for _ in columns)
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holders}){ending}"  # noqa: S608 - our own names
+    if values := list(rows):
+        connection.exec_driver_sql(statement, values)
 
 
 def _copy(connection: Any, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:  # noqa: ANN401 - psycopg's

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from db.bulk import insert_new_rows
 from db.clock import now_s
 from db.model_tables import FeatureTable
 
@@ -61,19 +61,8 @@ def save_features(session: Session, extractor: str, vectors: Mapping[FeatureKey,
     if not vectors:
         return
     now = session.scalars(select(now_s())).one()
-    rows = [
-        {
-            "sha256": key.sha256,
-            "extractor": extractor,
-            "variant": key.variant,
-            "vector": vector,
-            "created_at": now,
-        }
-        # In one order everywhere, so that two writers of the same images queue and do not deadlock.
-        for key, vector in sorted(vectors.items(), key=lambda pair: (pair[0].sha256, pair[0].variant))
-    ]
-    dialect_insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    session.execute(dialect_insert(FeatureTable).on_conflict_do_nothing(), rows)
+    rows = sorted((key.sha256, extractor, key.variant, vector, now) for key, vector in vectors.items())
+    insert_new_rows(session, "feature", ("sha256", "extractor", "variant", "vector", "created_at"), rows)
 
 
 @dataclass(frozen=True, slots=True)

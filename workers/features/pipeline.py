@@ -22,9 +22,9 @@ from workers.features.values import Extractor, ImageSource, Item, Lane, Opened, 
 from workers.ml.ahead import batched, map_ahead
 
 # Images that a thread takes at a time; handing them over one by one costs more than it evens out.
-GROUP_SIZE = 4
+GROUP_SIZE = 8
 # Groups that are read ahead of what is looked up.
-READ_AHEAD_GROUPS = 8
+READ_AHEAD_GROUPS = 4
 # Images whose stored features are asked for at a time.
 LOOKUP_SIZE = 32
 # Full batches that are decoded ahead of the engine.
