@@ -9,18 +9,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from core.features import FeatureKey
 from db.bulk import insert_new_rows
 from db.clock import now_s
 from db.model_tables import FeatureTable
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureKey:
-    """Which image, as its content is."""
-
-    sha256: str
-    variant: str = ""  # which augmented copy; empty: the image itself
-
 
 # SQLite before 3.32 takes 999 parameters in a statement.
 _KEYS_AT_A_TIME = 500

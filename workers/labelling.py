@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import LeaseLostError
+from core.features import FeatureKey
 from core.jobs import Outcome, Prediction, StageSeconds
 from core.preprocessing import PreprocessingContract
 from core.types import ResizeMode, TrainMode
 from db import models as model_store
-from db.features import FeatureKey
 from db.ledger import leasing
 from workers.chunks import AskedModel, ChunkWork, OwedImage, read_work
 from workers.features.kept import KeptFeatures, content_hash, extractor_name

@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import func, select
 
 from core.errors import InputError
+from core.features import FeatureKey
 from core.jobs import ImageError
 from core.preprocessing import PreprocessingContract
 from core.types import Reason, ResizeMode
 from db.database import Database
-from db.features import FeatureKey, feature_usage, prune_features
+from db.features import feature_usage, prune_features
 from db.model_tables import FeatureTable
 from workers.features import pipeline as pipeline_module
 from workers.features.kept import KeptFeatures

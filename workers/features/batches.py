@@ -7,8 +7,8 @@ from typing import Generic
 
 import numpy as np
 
+from core.features import FeatureKey
 from core.jobs import ImageError
-from db.features import FeatureKey
 from workers.features.values import Item
 
 

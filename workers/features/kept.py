@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from core.features import FeatureKey
 from core.preprocessing import PreprocessingContract
 from db.database import Database
-from db.features import FeatureKey, find_features, save_features
+from db.features import find_features, save_features
 
 _STORED_DTYPE = np.dtype("<f4")
 

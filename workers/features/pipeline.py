@@ -8,18 +8,20 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
 from core.errors import InputError
+from core.features import FeatureKey
 from core.jobs import ImageError, StageSeconds
-from db.features import FeatureKey
 from workers.features.batches import Batch, BatchQueue
-from workers.features.kept import KeptFeatures
 from workers.features.threads import WorkerThreads
 from workers.features.values import Extractor, ImageSource, Item, Lane, Opened, Part
 from workers.ml.ahead import batched, map_ahead
+
+if TYPE_CHECKING:
+    from workers.features.kept import KeptFeatures  # the database comes with it
 
 # Images that a thread takes at a time; handing them over one by one costs more than it evens out.
 GROUP_SIZE = 8
@@ -46,7 +48,7 @@ class FeaturePipeline(Generic[Item]):
     """
 
     def __init__(
-        self, threads: WorkerThreads, lanes: Sequence[Lane], source: ImageSource[Item], kept: KeptFeatures | None
+        self, threads: WorkerThreads, lanes: Sequence[Lane], source: ImageSource[Item], kept: "KeptFeatures | None"
     ) -> None:
         self._threads = threads
         self._lanes = lanes

@@ -6,9 +6,9 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from core.features import FeatureKey
 from core.jobs import ImageError
 from core.preprocessing import PreprocessingContract
-from db.features import FeatureKey
 from workers.ml.engines.interface import Engine
 
 Item = TypeVar("Item")

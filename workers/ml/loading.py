@@ -8,7 +8,7 @@ from core.errors import DamagedModelError, EngineError
 from core.settings import EngineName, Settings
 from workers.ml.catalog import BackboneSpec, get_published_backbone
 from workers.ml.engines.batch_sizes import BatchSizes
-from workers.ml.engines.batching import BatchedEngine, warn_of_smaller
+from workers.ml.engines.batching import BatchedEngine
 from workers.ml.engines.choosing import choose_engine
 from workers.ml.engines.conversion import ConvertedNetworks, network_file, read_own_head
 from workers.ml.engines.interface import Engine
@@ -120,9 +120,4 @@ def _settle_batch_size(engine: BatchedEngine, spec: BackboneSpec, settings: Sett
     sizes, key = BatchSizes(settings.home), f"{spec.name}, {engine.setup}"
     found = sizes.get_or_find(key, lambda: fastest_batch_size(engine, spec, limit=limit))
     engine.batch_size = min(found, limit)
-
-    def remember(backbone: str, before: int, after: int) -> None:
-        warn_of_smaller(backbone, before, after)
-        sizes.put(key, after)
-
-    engine.on_smaller = remember
+    engine.on_smaller = lambda size: sizes.put(key, size)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.features import FeatureKey
 from core.items import locator_from_text
 from core.jobs import ImageError
-from db.features import FeatureKey
 from db.samples import Sample
 from workers.features.kept import content_hash
 from workers.features.values import Opened, Part, Slots

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.features import FeatureKey
 from core.items import locator_from_text
 from core.types import TrainMode
-from db.features import FeatureKey
 from db.samples import Sample
 from workers.features.kept import KeptFeatures, extractor_name
 from workers.features.pipeline import FeaturePipeline

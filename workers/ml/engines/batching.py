@@ -3,6 +3,7 @@
 Nothing here imports what computes; which of them ran out of memory is told from the names and words of its errors.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -17,11 +18,14 @@ _OUT_OF_MEMORY_NAMES = frozenset({"ResourceExhaustedError", "OutOfMemoryError"})
 _OUT_OF_MEMORY_WORDS = ("resource_exhausted", "out of memory", "bad_alloc")
 
 
-def warn_of_smaller(backbone: str, before: int, after: int) -> None:
-    """Log that an engine takes fewer images at once from now on."""
-    import structlog  # noqa: PLC0415 - benchmarks run engines where it is not installed
-
-    structlog.get_logger(__name__).warning("engine_out_of_memory", backbone=backbone, before=before, batch_size=after)
+def warn(event: str, **fields: object) -> None:
+    """Log a warning where structlog is installed; benchmarks run engines where it is not."""
+    try:
+        import structlog  # noqa: PLC0415 - as above
+    except ImportError:
+        logging.getLogger(__name__).warning("%s %s", event, fields)
+    else:
+        structlog.get_logger(__name__).warning(event, **fields)
 
 
 class BatchedEngine(ABC):
@@ -35,8 +39,8 @@ class BatchedEngine(ABC):
     def __init__(self, spec: BackboneSpec, *, batch_size: int) -> None:
         self._spec = spec
         self.batch_size = batch_size  # how many images one forward pass takes at most
-        # Called with the backbone's name and the sizes before and after, once the smaller one has proved itself.
-        self.on_smaller: Callable[[str, int, int], None] = warn_of_smaller
+        # Called with a batch size that memory has made smaller, once it has proved itself.
+        self.on_smaller: Callable[[int], None] | None = None
 
     @property
     @abstractmethod
@@ -83,7 +87,9 @@ class BatchedEngine(ABC):
             else:
                 first += len(batch)
         if self.batch_size < before:
-            self.on_smaller(self._spec.name, before, self.batch_size)
+            warn("engine_out_of_memory", backbone=self._spec.name, before=before, batch_size=self.batch_size)
+            if self.on_smaller is not None:
+                self.on_smaller(self.batch_size)
         return features
 
     def run_batch(self, batch: np.ndarray) -> np.ndarray:

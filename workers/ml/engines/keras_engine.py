@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workers.ml.backbones import Backbone, flatten_layers, pixels_to_features
-from workers.ml.engines.batching import BatchedEngine
+from workers.ml.engines.batching import BatchedEngine, warn
 from workers.ml.engines.interface import Precision
 from workers.ml.engines.machine import card_names, processor_name
 
@@ -89,11 +89,7 @@ class KerasEngine(BatchedEngine):
         return self._infer(batch)
 
     def _go_back_to_full_precision(self) -> None:
-        import structlog  # noqa: PLC0415 - benchmarks run engines where it is not installed
-
-        structlog.get_logger(__name__).warning(
-            "half_precision_left", backbone=self._spec.name, precision=str(self._precision), instead="float32"
-        )
+        warn("half_precision_left", backbone=self._spec.name, precision=str(self._precision), instead="float32")
         self._precision = Precision.FLOAT32
         _compute_in(self._precision, self._backbone.network)
         self._model = pixels_to_features(self._backbone)
