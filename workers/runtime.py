@@ -1,7 +1,7 @@
 """What a worker process holds for its life: the database, the decoder, the backbones it loaded."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,8 +48,12 @@ class ImageLoader:
         """
         return self._reader.read(locator)
 
-    def decode(self, data: bytes | np.ndarray) -> np.ndarray:
+    def decode(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract] = ()) -> np.ndarray:
         """Decode what `read` returned.
+
+        Args:
+            data: a file's bytes, or pixels.
+            contracts: all that the image is going to be prepared for, which may spare decoding it in full.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -57,10 +61,10 @@ class ImageLoader:
         Raises:
             InputError: it is no image, damaged, or too large.
         """
-        return self._decoder.decode(data)
+        return self._decoder.decode(data, contracts)
 
     def prepare(
-        self, locator: Locator, contracts: Iterable[PreprocessingContract]
+        self, locator: Locator, contracts: Collection[PreprocessingContract]
     ) -> dict[PreprocessingContract, np.ndarray]:
         """Read and decode an image once, and resize it as each contract asks.
 
@@ -70,7 +74,7 @@ class ImageLoader:
         Raises:
             InputError: the image cannot be read or decoded.
         """
-        image_rgb = self.decode(self.read(locator))
+        image_rgb = self.decode(self.read(locator), contracts)
         return {contract: prepare(image_rgb, contract) for contract in contracts}
 
 

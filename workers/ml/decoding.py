@@ -4,16 +4,20 @@ What cannot be decoded is said as an `InputError`, in words for the person who h
 with the first image, by the process that computes.
 """
 
+from collections.abc import Collection
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from core.errors import InputError
+from core.preprocessing import PreprocessingContract
 from core.types import Reason
 from workers.ml.formats import SUPPORTED_FORMATS, ImageFormat, sniff
 from workers.ml.headers import Header, read_header, unsupported_detail
 from workers.ml.limits import ImageLimits
 from workers.ml.opencv import import_opencv
+from workers.ml.resizing import largest_reduction
 
 _WHITE = 255
 # How far a float may lie outside of 0..255 and still be rounding.
@@ -30,14 +34,16 @@ class Decoder:
     def __init__(self, limits: ImageLimits) -> None:
         self._limits = limits
 
-    def decode(self, data: bytes | np.ndarray) -> np.ndarray:
+    def decode(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract] = ()) -> np.ndarray:
         """Decode one image.
 
         The EXIF orientation is applied; transparent parts are laid on white; of several pages or frames the first is
-        taken.
+        taken. A JPEG that is larger than its contracts need is decoded at a half, a quarter or an eighth of its size,
+        which takes a fraction of the time and finds the same damage.
 
         Args:
             data: a file's bytes, or (H, W, 3) uint8 RGB, which is returned as it is.
+            contracts: all that the image is going to be prepared for; with none of them it is decoded in full.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -51,9 +57,10 @@ class Decoder:
         image_format = _supported_format(data)
         header = read_header(data, image_format)
         self._check_size(header)
-        flags = cv2.IMREAD_UNCHANGED if header.keeps_samples else cv2.IMREAD_COLOR_RGB
+        # Only JPEG is built so that a decoder saves work; OpenCV decodes the others in full and shrinks them then.
+        reduction = largest_reduction(header.size_hw, contracts) if image_format is ImageFormat.JPEG else 1
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _flags(cv2, header, reduction))
         except cv2.error as error:
             raise _undecodable(image_format, str(error)) from error
         if image is None:
@@ -82,6 +89,17 @@ def _supported_format(data: bytes) -> ImageFormat:
     if not image_format.is_supported:
         raise InputError(Reason.UNSUPPORTED_FORMAT, unsupported_detail(image_format))
     return image_format
+
+
+def _flags(cv2: ModuleType, header: Header, reduction: int) -> int:
+    if header.keeps_samples:
+        flags = cv2.IMREAD_UNCHANGED
+    elif reduction == 1:
+        flags = cv2.IMREAD_COLOR_RGB
+    else:
+        # REDUCED_COLOR means BGR, and OpenCV refuses it beside RGB. REDUCED_GRAYSCALE is its bit of the size alone.
+        flags = cv2.IMREAD_COLOR_RGB | getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{reduction}")
+    return int(flags)
 
 
 def _undecodable(image_format: ImageFormat, problem: str = "") -> InputError:
