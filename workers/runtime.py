@@ -16,7 +16,7 @@ from db.database import Database
 from db.workers import WorkerIdentity
 from workers.ml.decoding import Decoder
 from workers.ml.model_cache import BackboneCache
-from workers.ml.resizing import prepare
+from workers.ml.resizing import Picture, prepare
 from workers.reading import ItemReader
 from workers.trained import HeadCache
 
@@ -48,12 +48,8 @@ class ImageLoader:
         """
         return self._reader.read(locator)
 
-    def decode(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract] = ()) -> np.ndarray:
-        """Decode what `read` returned.
-
-        Args:
-            data: a file's bytes, or pixels.
-            contracts: all that the image is going to be prepared for, which may spare decoding it in full.
+    def decode(self, data: bytes | np.ndarray) -> np.ndarray:
+        """Decode what `read` returned, in full.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -61,7 +57,15 @@ class ImageLoader:
         Raises:
             InputError: it is no image, damaged, or too large.
         """
-        return self._decoder.decode(data, contracts)
+        return self._decoder.decode(data)
+
+    def decode_for(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract]) -> Picture:
+        """Decode what `read` returned as large as the contracts need it, for `resizing.prepare`.
+
+        Raises:
+            InputError: it is no image, damaged, or too large.
+        """
+        return self._decoder.decode_for(data, contracts)
 
     def prepare(
         self, locator: Locator, contracts: Collection[PreprocessingContract]
@@ -74,8 +78,8 @@ class ImageLoader:
         Raises:
             InputError: the image cannot be read or decoded.
         """
-        image_rgb = self.decode(self.read(locator), contracts)
-        return {contract: prepare(image_rgb, contract) for contract in contracts}
+        picture = self.decode_for(self.read(locator), contracts)
+        return {contract: prepare(picture, contract) for contract in contracts}
 
 
 @dataclass(frozen=True, slots=True)

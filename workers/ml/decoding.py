@@ -17,7 +17,7 @@ from workers.ml.formats import SUPPORTED_FORMATS, ImageFormat, sniff
 from workers.ml.headers import Header, read_header, unsupported_detail
 from workers.ml.limits import ImageLimits
 from workers.ml.opencv import import_opencv
-from workers.ml.resizing import largest_reduction
+from workers.ml.resizing import Picture, largest_reduction
 
 _WHITE = 255
 # How far a float may lie outside of 0..255 and still be rounding.
@@ -34,16 +34,14 @@ class Decoder:
     def __init__(self, limits: ImageLimits) -> None:
         self._limits = limits
 
-    def decode(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract] = ()) -> np.ndarray:
-        """Decode one image.
+    def decode(self, data: bytes | np.ndarray) -> np.ndarray:
+        """Decode one image in full.
 
         The EXIF orientation is applied; transparent parts are laid on white; of several pages or frames the first is
-        taken. A JPEG that is larger than its contracts need is decoded at a half, a quarter or an eighth of its size,
-        which takes a fraction of the time and finds the same damage.
+        taken.
 
         Args:
             data: a file's bytes, or (H, W, 3) uint8 RGB, which is returned as it is.
-            contracts: all that the image is going to be prepared for; with none of them it is decoded in full.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -51,13 +49,28 @@ class Decoder:
         Raises:
             InputError: the bytes are no image, damaged, unsupported, or too large.
         """
+        return self.decode_for(data, ()).image_rgb
+
+    def decode_for(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract]) -> Picture:
+        """Decode one image as large as networks need it.
+
+        Like `decode`, but a JPEG that is much larger is decoded at a half, a quarter or an eighth of its size. That
+        takes a fraction of the time and finds the same damage.
+
+        Args:
+            data: a file's bytes, or (H, W, 3) uint8 RGB, which is returned as it is.
+            contracts: all that the image is going to be prepared for.
+
+        Raises:
+            InputError: the bytes are no image, damaged, unsupported, or too large.
+        """
         cv2 = import_opencv(self._limits.max_pixels)
         if isinstance(data, np.ndarray):
-            return data
+            return Picture(data, (data.shape[0], data.shape[1]))
         image_format = _supported_format(data)
         header = read_header(data, image_format)
         self._check_size(header)
-        # Only JPEG is built so that a decoder saves work; OpenCV decodes the others in full and shrinks them then.
+        # OpenCV decodes other formats in full and shrinks them then.
         reduction = largest_reduction(header.size_hw, contracts) if image_format is ImageFormat.JPEG else 1
         try:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _flags(cv2, header, reduction))
@@ -65,7 +78,8 @@ class Decoder:
             raise _undecodable(image_format, str(error)) from error
         if image is None:
             raise _undecodable(image_format)
-        return _to_rgb(cv2, image, header) if header.keeps_samples else image
+        image_rgb = _to_rgb(cv2, image, header) if header.keeps_samples else image
+        return _as_picture(image_rgb, header, reduction)
 
     def _check_size(self, header: Header) -> None:
         height, width = header.size_hw
@@ -100,6 +114,16 @@ def _flags(cv2: ModuleType, header: Header, reduction: int) -> int:
         # REDUCED_COLOR means BGR, and OpenCV refuses it beside RGB. REDUCED_GRAYSCALE is its bit of the size alone.
         flags = cv2.IMREAD_COLOR_RGB | getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{reduction}")
     return int(flags)
+
+
+def _as_picture(image_rgb: np.ndarray, header: Header, reduction: int) -> Picture:
+    height, width = image_rgb.shape[:2]
+    if reduction == 1:
+        return Picture(image_rgb, (height, width))
+    stored_hw = header.size_hw
+    # OpenCV has turned the image upright; its shape says whether that was on its side.
+    is_on_side = (height, width) != (-(-stored_hw[0] // reduction), -(-stored_hw[1] // reduction))
+    return Picture(image_rgb, stored_hw[::-1] if is_on_side else stored_hw, reduction)
 
 
 def _undecodable(image_format: ImageFormat, problem: str = "") -> InputError:
