@@ -117,13 +117,16 @@ def _flags(cv2: ModuleType, header: Header, reduction: int) -> int:
 
 
 def _as_picture(image_rgb: np.ndarray, header: Header, reduction: int) -> Picture:
+    """Say of what an image is a reduction; OpenCV has turned it upright, and tells by its shape alone what it did."""
     height, width = image_rgb.shape[:2]
-    if reduction == 1:
-        return Picture(image_rgb, (height, width))
-    stored_hw = header.size_hw
-    # OpenCV has turned the image upright; its shape says whether that was on its side.
-    is_on_side = (height, width) != (-(-stored_hw[0] // reduction), -(-stored_hw[1] // reduction))
-    return Picture(image_rgb, stored_hw[::-1] if is_on_side else stored_hw, reduction)
+    stored_height, stored_width = header.size_hw
+    reduced_hw = -(-stored_height // reduction), -(-stored_width // reduction)
+    if (height, width) == reduced_hw:
+        return Picture(image_rgb, (stored_height, stored_width), reduction)
+    if (width, height) == reduced_hw:
+        return Picture(image_rgb, (stored_width, stored_height), reduction)
+    # A lossless JPEG cannot be decoded at any other size than its own.
+    return Picture(image_rgb, (height, width))
 
 
 def _undecodable(image_format: ImageFormat, problem: str = "") -> InputError:

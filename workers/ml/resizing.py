@@ -144,18 +144,14 @@ def _resize_reduced(picture: Picture, layout: _Layout, out: np.ndarray | None) -
     target_height, target_width = layout.target[2:]
     step_y, step_x = height / target_height, width / target_width
     (first_y, num_extra_y), (first_x, num_extra_x) = _whole_start(top, step_y), _whole_start(left, step_x)
-    end_y = first_y + math.ceil((num_extra_y + target_height) * step_y)
-    end_x = first_x + math.ceil((num_extra_x + target_width) * step_x)
+    part = picture.image_rgb[
+        first_y : first_y + math.ceil((num_extra_y + target_height) * step_y),
+        first_x : first_x + math.ceil((num_extra_x + target_width) * step_x),
+    ]
     # OpenCV keeps to these steps only where it is not told the size, which it then finds by rounding.
-    resized = cv2.resize(
-        picture.image_rgb[first_y:end_y, first_x:end_x],
-        None,
-        fx=1 / step_x,
-        fy=1 / step_y,
-        interpolation=cv2.INTER_AREA,
-    )
-    end_y, end_x = num_extra_y + target_height, num_extra_x + target_width
-    return _placed(resized[num_extra_y:end_y, num_extra_x:end_x], out)
+    resized = cv2.resize(part, None, fx=1 / step_x, fy=1 / step_y, interpolation=cv2.INTER_AREA)
+    wanted = resized[num_extra_y : num_extra_y + target_height, num_extra_x : num_extra_x + target_width]
+    return _placed(wanted, out)
 
 
 def _whole_start(edge: float, step: float) -> tuple[int, int]:

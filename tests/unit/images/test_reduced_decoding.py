@@ -1,5 +1,7 @@
 """Large JPEGs decoded at a fraction of their size: colours, edges and damage are those of the whole image."""
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from core.preprocessing import PreprocessingContract
 from core.types import Reason, ResizeMode
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
-from workers.ml.resizing import largest_reduction, prepare
+from workers.ml.resizing import Picture, largest_reduction, prepare
 from workers.reading import ItemReader
 from workers.runtime import ImageLoader
 
@@ -131,6 +133,47 @@ def test_only_jpegs_are_reduced(decoder, extension):
     picture = decoder.decode_for(encoded(scene(400, 600), extension), [stretched_to(8, 8)])
 
     assert (picture.reduction, picture.full_hw, picture.image_rgb.shape) == (1, (400, 600), (400, 600, 3))
+
+
+def lossless_jpeg(height, width):
+    """A grey area as lossless RGB, which hardly any program writes. Source: ITU-T T.81, annex H."""
+
+    def segment(marker, body):
+        return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+    one_code_for_no_difference = bytes([0, 1, *[0] * 15, 0])
+    frame = struct.pack(">BHHB", 8, height, width, 3) + b"\1\x11\0\2\x11\0\3\x11\0"
+    return (
+        b"\xff\xd8"
+        + segment(0xEE, b"Adobe" + struct.pack(">HHHB", 100, 0, 0, 0))
+        + segment(0xC4, one_code_for_no_difference)
+        + segment(0xC3, frame)
+        + segment(0xDA, b"\3\1\0\2\0\3\0\1\0\0")
+        + bytes(height * width * 3 // 8)
+        + b"\xff\xd9"
+    )
+
+
+def test_lossless_jpeg_is_known_to_be_whole_though_it_was_asked_for_at_a_fraction(decoder):
+    picture = decoder.decode_for(lossless_jpeg(400, 600), [stretched_to(8, 8)])
+
+    assert (picture.reduction, picture.full_hw, picture.image_rgb.shape) == (1, (400, 600), (400, 600, 3))
+
+
+def test_every_reduced_shape_fills_the_input_to_its_edges():
+    random = np.random.default_rng(0)
+    for _ in range(1000):
+        size_hw, full_hw = random.integers(1, 60, 2).tolist(), random.integers(1, 2000, 2).tolist()
+        contract = PreprocessingContract(
+            tuple(size_hw), ResizeMode.CROP if random.random() < 0.5 else ResizeMode.STRETCH
+        )
+        reduction = largest_reduction(tuple(full_hw), [contract])
+        reduced = np.full((-(-full_hw[0] // reduction), -(-full_hw[1] // reduction), 3), 99, np.uint8)
+
+        prepared = prepare(Picture(reduced, tuple(full_hw), reduction), contract)
+
+        assert prepared.shape == (*size_hw, 3)
+        assert (prepared == 99).all()
 
 
 def test_pixels_that_need_no_decoding_stay_whole(decoder):
