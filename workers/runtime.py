@@ -1,7 +1,7 @@
 """What a worker process holds for its life: the database, the decoder, the backbones it loaded."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from db.workers import WorkerIdentity
 from workers.features.threads import WorkerThreads
 from workers.ml.decoding import Decoder
 from workers.ml.model_cache import BackboneCache
-from workers.ml.resizing import prepare
+from workers.ml.resizing import Picture, prepare
 from workers.reading import ItemReader
 from workers.trained import HeadCache
 
@@ -50,7 +50,7 @@ class ImageLoader:
         return self._reader.read(locator)
 
     def decode(self, data: bytes | np.ndarray) -> np.ndarray:
-        """Decode what `read` returned.
+        """Decode what `read` returned, in full.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -60,18 +60,26 @@ class ImageLoader:
         """
         return self._decoder.decode(data)
 
+    def decode_for(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract]) -> Picture:
+        """Decode what `read` returned as large as the contracts need it, for `resizing.prepare`.
+
+        Raises:
+            InputError: it is no image, damaged, or too large.
+        """
+        return self._decoder.decode_for(data, contracts)
+
     def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
         """Decode what `read` returned once, and write it into each slot, (H, W, 3) uint8 RGB, as its contract says.
 
         Raises:
             InputError: it is no image, damaged, or too large.
         """
-        image_rgb = self.decode(data)
+        picture = self.decode_for(data, slots)
         for contract, slot in slots.items():
-            slot[...] = prepare(image_rgb, contract)
+            prepare(picture, contract, out=slot)
 
     def prepare(
-        self, locator: Locator, contracts: Iterable[PreprocessingContract]
+        self, locator: Locator, contracts: Collection[PreprocessingContract]
     ) -> dict[PreprocessingContract, np.ndarray]:
         """Read and decode an image once, and resize it as each contract asks.
 
@@ -81,8 +89,8 @@ class ImageLoader:
         Raises:
             InputError: the image cannot be read or decoded.
         """
-        image_rgb = self.decode(self.read(locator))
-        return {contract: prepare(image_rgb, contract) for contract in contracts}
+        picture = self.decode_for(self.read(locator), contracts)
+        return {contract: prepare(picture, contract) for contract in contracts}
 
 
 @dataclass(frozen=True, slots=True)

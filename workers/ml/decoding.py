@@ -4,16 +4,20 @@ What cannot be decoded is said as an `InputError`, in words for the person who h
 with the first image, by the process that computes.
 """
 
+from collections.abc import Collection
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from core.errors import InputError
+from core.preprocessing import PreprocessingContract
 from core.types import Reason
 from workers.ml.formats import SUPPORTED_FORMATS, ImageFormat, sniff
 from workers.ml.headers import Header, read_header, unsupported_detail
 from workers.ml.limits import ImageLimits
 from workers.ml.opencv import import_opencv
+from workers.ml.resizing import Picture, largest_reduction
 
 _WHITE = 255
 # How far a float may lie outside of 0..255 and still be rounding.
@@ -31,7 +35,7 @@ class Decoder:
         self._limits = limits
 
     def decode(self, data: bytes | np.ndarray) -> np.ndarray:
-        """Decode one image.
+        """Decode one image in full.
 
         The EXIF orientation is applied; transparent parts are laid on white; of several pages or frames the first is
         taken.
@@ -45,20 +49,37 @@ class Decoder:
         Raises:
             InputError: the bytes are no image, damaged, unsupported, or too large.
         """
+        return self.decode_for(data, ()).image_rgb
+
+    def decode_for(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract]) -> Picture:
+        """Decode one image as large as networks need it.
+
+        Like `decode`, but a JPEG that is much larger is decoded at a half, a quarter or an eighth of its size. That
+        takes a fraction of the time and finds the same damage.
+
+        Args:
+            data: a file's bytes, or (H, W, 3) uint8 RGB, which is returned as it is.
+            contracts: all that the image is going to be prepared for.
+
+        Raises:
+            InputError: the bytes are no image, damaged, unsupported, or too large.
+        """
         cv2 = import_opencv(self._limits.max_pixels)
         if isinstance(data, np.ndarray):
-            return data
+            return Picture(data, (data.shape[0], data.shape[1]))
         image_format = _supported_format(data)
         header = read_header(data, image_format)
         self._check_size(header)
-        flags = cv2.IMREAD_UNCHANGED if header.keeps_samples else cv2.IMREAD_COLOR_RGB
+        # OpenCV decodes other formats in full and shrinks them then.
+        reduction = largest_reduction(header.size_hw, contracts) if image_format is ImageFormat.JPEG else 1
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _flags(cv2, header, reduction))
         except cv2.error as error:
             raise _undecodable(image_format, str(error)) from error
         if image is None:
             raise _undecodable(image_format)
-        return _to_rgb(cv2, image, header) if header.keeps_samples else image
+        image_rgb = _to_rgb(cv2, image, header) if header.keeps_samples else image
+        return _as_picture(image_rgb, header, reduction)
 
     def _check_size(self, header: Header) -> None:
         height, width = header.size_hw
@@ -82,6 +103,30 @@ def _supported_format(data: bytes) -> ImageFormat:
     if not image_format.is_supported:
         raise InputError(Reason.UNSUPPORTED_FORMAT, unsupported_detail(image_format))
     return image_format
+
+
+def _flags(cv2: ModuleType, header: Header, reduction: int) -> int:
+    if header.keeps_samples:
+        flags = cv2.IMREAD_UNCHANGED
+    elif reduction == 1:
+        flags = cv2.IMREAD_COLOR_RGB
+    else:
+        # REDUCED_COLOR means BGR, and OpenCV refuses it beside RGB. REDUCED_GRAYSCALE is its bit of the size alone.
+        flags = cv2.IMREAD_COLOR_RGB | getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{reduction}")
+    return int(flags)
+
+
+def _as_picture(image_rgb: np.ndarray, header: Header, reduction: int) -> Picture:
+    """Say of what an image is a reduction; OpenCV has turned it upright, and tells by its shape alone what it did."""
+    height, width = image_rgb.shape[:2]
+    stored_height, stored_width = header.size_hw
+    reduced_hw = -(-stored_height // reduction), -(-stored_width // reduction)
+    if (height, width) == reduced_hw:
+        return Picture(image_rgb, (stored_height, stored_width), reduction)
+    if (width, height) == reduced_hw:
+        return Picture(image_rgb, (stored_width, stored_height), reduction)
+    # A lossless JPEG cannot be decoded at any other size than its own.
+    return Picture(image_rgb, (height, width))
 
 
 def _undecodable(image_format: ImageFormat, problem: str = "") -> InputError:

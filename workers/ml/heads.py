@@ -10,6 +10,9 @@ import numpy as np
 
 from core.labels import ClassLabel
 
+# Up to so many classes it is quicker to look for the best one again and again than to sort all of them.
+_MANY = 100
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Head:
@@ -85,11 +88,12 @@ class Head:
         Raises:
             ValueError: the features are not this head's size.
         """
-        logits = self.logits(features).astype(np.float64)
+        shares = self.logits(features)
         # The largest exponent is then 0, so that no row overflows.
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return shares.astype(np.float32)
+        shares -= shares.max(axis=1, keepdims=True)
+        np.exp(shares, out=shares)
+        shares /= shares.sum(axis=1, keepdims=True)
+        return shares
 
 
 def top_k(probabilities: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,5 +111,14 @@ def top_k(probabilities: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if k < 1:
         raise ValueError(f"k: expected 1 or more, received {k}.")
-    indices = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    num_rows, num_classes = probabilities.shape
+    if k > _MANY:
+        indices = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    else:
+        indices = np.empty((num_rows, min(k, num_classes)), np.int64)
+        rows, remaining = np.arange(num_rows), probabilities.copy()
+        for column in indices.T:
+            # Of equals it finds the first.
+            remaining.argmax(axis=1, out=column)
+            remaining[rows, column] = -np.inf
     return indices, np.take_along_axis(probabilities, indices, axis=1)

@@ -29,6 +29,17 @@ def test_huge_logits_give_probabilities_and_no_overflow():
     np.testing.assert_array_equal(received, [[1.0, 0.0], [0.0, 1.0]])
 
 
+def test_probabilities_are_as_exact_as_their_type():
+    random = np.random.default_rng(3)
+    features = random.normal(size=(50, 20)).astype(np.float32)
+    classifier = Head(random.normal(size=(20, 1000)).astype(np.float32), np.zeros(1000, np.float32), labels(1000))
+
+    received = classifier.probabilities(features)
+
+    exponentials = np.exp(classifier.logits(features).astype(np.float64))
+    np.testing.assert_allclose(received, exponentials / exponentials.sum(axis=1, keepdims=True), atol=1e-6)
+
+
 def test_no_features_give_no_probabilities():
     assert head([[1.0, -1.0]], [0.0, 0.0]).probabilities(np.empty((0, 1), np.float32)).shape == (0, 2)
 
@@ -58,6 +69,27 @@ def test_top_k_is_best_first_and_equal_scores_keep_the_order_of_the_classes():
 
     np.testing.assert_array_equal(indices, [[1, 3, 0], [0, 1, 2]])
     np.testing.assert_array_equal(scores, np.array([[0.4, 0.4, 0.1], [0.7, 0.1, 0.1]], np.float32))
+
+
+@pytest.mark.parametrize("k", [1, 5, 100, 101, 999, 1000, 2000])
+@pytest.mark.parametrize("num_values", [2, 50, 10**6])
+def test_top_k_is_what_sorting_everything_gives_however_many_are_equal(k: int, num_values: int):
+    shares = np.random.default_rng(k).integers(0, num_values, (20, 1000)).astype(np.float32) / np.float32(num_values)
+    given = shares.copy()
+
+    indices, scores = top_k(shares, k)
+
+    expected = np.argsort(-given, axis=1, kind="stable")[:, :k]
+    assert indices.dtype == np.int64
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_array_equal(scores, np.take_along_axis(given, expected, axis=1))
+    np.testing.assert_array_equal(shares, given)
+
+
+def test_top_k_of_no_rows_is_no_rows():
+    indices, scores = top_k(np.empty((0, 7), np.float32), 3)
+
+    assert indices.shape == scores.shape == (0, 3)
 
 
 def test_top_k_of_fewer_classes_than_asked_for_is_all_of_them():
