@@ -5,6 +5,7 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+BENCH_STAMP := .venv/.installed-bench
 COMPILE := .ci/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
 
 # A Python from 3.11 to 3.13 for a new .venv; empty: .ci/python looks for one.
@@ -12,6 +13,8 @@ PYTHON ?=
 export PYTHON
 # What pytest gets besides the settings of pyproject.toml, e.g. PYTEST_ARGS='-k ledger'.
 PYTEST_ARGS ?=
+# What the benchmarks get, e.g. BENCH_ARGS='--images 100 --rounds 1'.
+BENCH_ARGS ?=
 
 .PHONY: help setup demo test bench lint lock
 .DEFAULT_GOAL := help
@@ -27,8 +30,8 @@ demo: setup ## Label some example photographs
 test: setup ## Run the whole suite (PYTEST_ARGS='-k ledger' runs a part of it)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-bench: setup ## Measure speed, as ratios (benchmarks/README.md)
-	$(BIN)/python benchmarks/notebook_fit.py
+bench: $(BENCH_STAMP) ## Measure speed, as ratios (BENCH_ARGS='--only camera --rounds 1'; benchmarks/README.md)
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lint: setup ## Check style, types and layers
 	$(BIN)/ruff check
@@ -39,12 +42,18 @@ lint: setup ## Check style, types and layers
 lock: ## Lock the newest dependencies that pyproject.toml allows
 	$(COMPILE) --upgrade pyproject.toml --extra demo --output-file requirements.lock
 	$(COMPILE) --upgrade pyproject.toml --extra demo --extra onnx --group dev -c requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --upgrade --group bench -c requirements-dev.lock --output-file requirements-bench.lock
 
 # Compiled now, because some machines forbid Python to do it later: importing TensorFlow then takes four times as long.
 $(STAMP): requirements-dev.lock pyproject.toml | $(BIN)/python
 	@PYTHON=$(BIN)/python .ci/python > /dev/null
 	.ci/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.lock
 	.ci/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+# On top of the rest: `uv pip sync` above takes it away again, and leaves a newer stamp.
+$(BENCH_STAMP): requirements-bench.lock $(STAMP)
+	.ci/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-bench.lock
 	@touch $@
 
 $(BIN)/python:

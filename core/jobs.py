@@ -17,6 +17,7 @@ class LabelOptions:
     top_k: int = 5  # how many of the best classes each prediction keeps
     resize: ResizeMode = ResizeMode.CROP
     chunk_size: int = DEFAULT_CHUNK_SIZE  # images per chunk
+    keep_features: bool = True  # look for features that are stored, and store those that are computed
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storing."""
@@ -25,7 +26,7 @@ class LabelOptions:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "LabelOptions":
         """Read what `to_json` wrote."""
-        return cls(top_k=values["top_k"], resize=ResizeMode(values["resize"]), chunk_size=values["chunk_size"])
+        return cls(**{**values, "resize": ResizeMode(values["resize"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Claim:
     last_ordinal: int  # included
     num_images: int
     redo: bool  # only the images of the range that have error rows
+    deaths: int  # how many workers died over it
     worker_id: str
 
 
@@ -90,6 +92,17 @@ class Outcome:
     ordinal: int
     model_id: int
     result: Prediction | ImageError
+
+
+@dataclass(slots=True)
+class StageSeconds:
+    """What the seconds of a chunk went into. Threads' seconds are added up, so the sum may exceed the time it took."""
+
+    read_s: float = 0.0  # threads that read files and hashed them
+    decode_s: float = 0.0  # threads that decoded and resized
+    wait_s: float = 0.0  # the chunk, for images that were not decoded yet
+    engine_s: float = 0.0  # the engine
+    write_s: float = 0.0  # the database, without the commit
 
 
 @dataclass(frozen=True, slots=True)

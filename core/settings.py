@@ -73,7 +73,10 @@ class Settings(BaseSettings):
     decode_threads: Annotated[int, Field(ge=1, le=256)] = Field(
         default_factory=lambda: os.cpu_count() or 1, description="Threads that read and decode images, per worker."
     )
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(default=32, description="Images per forward pass.")
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        default=None,
+        description="Images per forward pass. Empty: the fastest, found once per network and machine and remembered.",
+    )
     preload: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Backbones that a worker loads at its start, separated by commas."
     )

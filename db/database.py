@@ -1,12 +1,14 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and driver errors in our own words."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -25,6 +27,8 @@ from core.errors import DatabaseError
 
 # How long a writer waits for another one on SQLite before it gives up.
 SQLITE_BUSY_TIMEOUT_S = 60
+# How long to wait before asking again for the one lock that SQLite does not wait for.
+SQLITE_RETRY_S = 0.01
 # How long to wait for a PostgreSQL server that does not answer.
 CONNECT_TIMEOUT_S = 5
 # Options of a URL whose names hold one of these are not shown.
@@ -150,9 +154,24 @@ def _prepare_sqlite(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> 
     # The driver must not open transactions by itself: it would begin them as readers, which then cannot write.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    _use_write_ahead_log(cursor)
     cursor.close()
+
+
+def _use_write_ahead_log(cursor: DBAPICursor) -> None:
+    # A new file is switched once. Of two processes that do so in the same moment SQLite refuses one at once, whatever
+    # time it has to wait for other locks.
+    give_up_at_s = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at_s:
+                raise
+            time.sleep(SQLITE_RETRY_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

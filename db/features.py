@@ -6,20 +6,13 @@ Vectors are bytes here; that they are float32 is known to those who compute with
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from core.features import FeatureKey
+from db.bulk import insert_new_rows
+from db.clock import now_s
 from db.model_tables import FeatureTable
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureKey:
-    """Which image, as its content is."""
-
-    sha256: str
-    variant: str = ""  # which augmented copy; empty: the image itself
-
 
 # SQLite before 3.32 takes 999 parameters in a statement.
 _KEYS_AT_A_TIME = 500
@@ -57,10 +50,66 @@ def save_features(session: Session, extractor: str, vectors: Mapping[FeatureKey,
         extractor: backbone and preprocessing.
         vectors: (F,) float32, little-endian, by image.
     """
-    rows = [
-        {"sha256": key.sha256, "extractor": extractor, "variant": key.variant, "vector": vector}
-        for key, vector in vectors.items()
+    if not vectors:
+        return
+    now = session.scalars(select(now_s())).one()
+    rows = sorted((key.sha256, extractor, key.variant, vector, now) for key, vector in vectors.items())
+    insert_new_rows(session, "feature", ("sha256", "extractor", "variant", "vector", "created_at"), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureUsage:
+    """What the features of one network and preprocessing take."""
+
+    extractor: str
+    num_vectors: int
+    num_bytes: int  # of the vectors; keys and indices come on top
+    stored_at: tuple[float | None, float | None]  # the oldest and the newest; None: before this was noted
+
+
+def feature_usage(session: Session) -> list[FeatureUsage]:
+    """What is stored, by network and preprocessing, the largest first."""
+    rows = session.execute(
+        select(
+            FeatureTable.extractor,
+            func.count(),
+            func.min(FeatureTable.created_at),
+            func.max(FeatureTable.created_at),
+        ).group_by(FeatureTable.extractor)
+    ).all()
+    found = [
+        FeatureUsage(extractor, count, count * _vector_length(session, extractor), (oldest, newest))
+        for extractor, count, oldest, newest in rows
     ]
-    if rows:
-        dialect_insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        session.execute(dialect_insert(FeatureTable).on_conflict_do_nothing(), rows)
+    return sorted(found, key=lambda usage: (-usage.num_bytes, usage.extractor))
+
+
+def prune_features(
+    session: Session, *, extractors: Sequence[str] | None, older_than_s: float | None, limit: int
+) -> int:
+    """Delete stored vectors; they are computed again when they are wanted.
+
+    Args:
+        session: a writing transaction.
+        extractors: of these alone; None: of all.
+        older_than_s: only those that were stored longer ago than this, or before that was noted; None: whenever.
+        limit: how many at most, so that a transaction stays small.
+
+    Returns:
+        How many were deleted; below `limit` there are no more.
+    """
+    key = (FeatureTable.sha256, FeatureTable.extractor, FeatureTable.variant)
+    conditions: list[ColumnElement[bool]] = []
+    if extractors is not None:
+        conditions.append(FeatureTable.extractor.in_(extractors))
+    if older_than_s is not None:
+        conditions.append(func.coalesce(FeatureTable.created_at, 0.0) < now_s() - older_than_s)
+    chosen = select(*key).where(*conditions).limit(limit)
+    result = session.execute(delete(FeatureTable).where(tuple_(*key).in_(chosen)))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _vector_length(session: Session, extractor: str) -> int:
+    # All vectors of one extractor are of one length, and a sum would read all of them.
+    one = select(func.length(FeatureTable.vector)).where(FeatureTable.extractor == extractor).limit(1)
+    return int(session.scalars(one).one())

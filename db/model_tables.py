@@ -168,8 +168,10 @@ class FeatureTable(Base):
     """The feature vector of one image, kept so that no image is computed twice."""
 
     __tablename__ = "feature"
+    __table_args__ = (Index(None, "extractor", "created_at"),)
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the image's content
     extractor: Mapped[str] = mapped_column(String(200), primary_key=True)  # backbone and preprocessing
     variant: Mapped[str] = mapped_column(String(32), primary_key=True)  # which augmented copy; empty: the image itself
     vector: Mapped[bytes] = mapped_column(LargeBinary)  # (F,) float32, little-endian
+    created_at: Mapped[float | None] = mapped_column(Float(53))  # null: before this was noted

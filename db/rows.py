@@ -1,30 +1,23 @@
 """Between frozen values and rows: the one place that knows how an outcome is stored."""
 
 import json
-from typing import Any
 
+from core.items import escape_name
 from core.jobs import ImageError, Outcome, Prediction
+from db.bulk import Row
+
+RESULT_COLUMNS = ("job_id", "ordinal", "model_id", "class_index", "score", "topk", "reason", "detail")
 
 
-def result_row(job_id: int, outcome: Outcome) -> dict[str, Any]:
-    """An outcome as a row of `db.tables.ResultTable`."""
-    row: dict[str, Any] = {
-        "job_id": job_id,
-        "ordinal": outcome.ordinal,
-        "model_id": outcome.model_id,
-        "class_index": None,
-        "score": None,
-        "topk": None,
-        "reason": None,
-        "detail": None,
-    }
+def result_row(job_id: int, outcome: Outcome) -> Row:
+    """An outcome as a row of `db.tables.ResultTable`, in the order of `RESULT_COLUMNS`."""
+    key = (job_id, outcome.ordinal, outcome.model_id)
     match outcome.result:
         case Prediction(class_indices, scores):
-            row |= {"class_index": class_indices[0], "score": scores[0]}
-            row["topk"] = json.dumps(list(zip(class_indices, scores, strict=True)), separators=(",", ":"))
+            pairs = ",".join([f"[{index},{score!r}]" for index, score in zip(class_indices, scores, strict=True)])
+            return (*key, class_indices[0], scores[0], f"[{pairs}]", None, None)
         case ImageError(reason, detail):
-            row |= {"reason": reason, "detail": detail}
-    return row
+            return (*key, None, None, None, reason.value, escape_name(detail))
 
 
 def read_topk(text: str) -> list[tuple[int, float]]:

@@ -96,6 +96,12 @@ class ChunkTable(Base):
     num_processed: Mapped[int] = mapped_column(Integer)  # images seen under the present lease
     num_predictions: Mapped[int] = mapped_column(Integer)  # what finishing it added to the job's predictions
     num_errors: Mapped[int] = mapped_column(Integer)  # what finishing it added to the job's errors; a redo takes away
+    # core.jobs.StageSeconds of the attempt that finished it; null: not finished, or no labelling.
+    read_s: Mapped[float | None] = mapped_column(Float(53))
+    decode_s: Mapped[float | None] = mapped_column(Float(53))
+    wait_s: Mapped[float | None] = mapped_column(Float(53))
+    engine_s: Mapped[float | None] = mapped_column(Float(53))
+    write_s: Mapped[float | None] = mapped_column(Float(53))
 
 
 # A claim reads the oldest queued chunk of one job, a sweep the leases that ran out, progress the sums of one job.

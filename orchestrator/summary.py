@@ -43,6 +43,7 @@ class JobSummary:
     seconds: float  # how long it has run, pauses left out
     images_per_s: float
     num_chunks: dict[str, int]  # by state
+    stages: dict[str, float]  # core.jobs.StageSeconds of the finished chunks, added up
     labels: dict[str, dict[str, int]]  # by model: images per label, the most frequent ones
     errors: dict[str, int]  # images per reason
     workers: list[WorkerSummary]
@@ -95,6 +96,7 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
         seconds=round(seconds, 3),
         images_per_s=round(so_far.num_finished / seconds, 2) if seconds > 0 else 0.0,
         num_chunks={str(state): number for state, number in progress.count_chunks(session, job_id).items()},
+        stages={name: round(spent, 3) for name, spent in asdict(progress.stage_seconds(session, job_id)).items()},
         labels={
             f"{model.name}@{model.version}": dict(count_labels(session, job_id, model.id, limit=NUM_TOP_LABELS))
             for model in (models if with_counts else ())

@@ -63,21 +63,26 @@ class BrokerWaker:
     def _queued_chunks(self, queue: Queue, *, skip: int, limit: int) -> list[tuple[int, int]]:
         if limit <= 0:
             return []
-        query = (
-            select(ChunkTable.job_id, ChunkTable.id)
-            .join(JobTable, JobTable.id == ChunkTable.job_id)
-            .where(
-                chunk_is(ChunkState.QUEUED),
-                JobTable.state == JobState.RUNNING,
-                JobTable.kind.in_(sorted(queue.kinds)),
-            )
-            .order_by(JobTable.priority, ChunkTable.id)
-            # The first ones have their wake-ups already; a proposal twice would be harmless, but confusing to read.
-            .offset(skip)
-            .limit(limit)
+        jobs = (
+            select(JobTable.id)
+            .where(JobTable.state == JobState.RUNNING, JobTable.kind.in_(sorted(queue.kinds)))
+            .order_by(JobTable.priority, JobTable.id)
         )
+        found: list[tuple[int, int]] = []
         with self._database.read() as session:
-            return [(job_id, chunk_id) for job_id, chunk_id in session.execute(query)]
+            # Job by job, each along its index: a job may have 40,000 queued chunks, and a queue takes a few.
+            for job_id in session.scalars(jobs).all():
+                queued = (
+                    select(ChunkTable.id)
+                    .where(ChunkTable.job_id == job_id, chunk_is(ChunkState.QUEUED))
+                    .order_by(ChunkTable.id)
+                    .limit(skip + limit - len(found))
+                )
+                found += [(job_id, chunk_id) for chunk_id in session.scalars(queued)]
+                if len(found) == skip + limit:
+                    break
+        # The first ones have their wake-ups already; a proposal twice would be harmless, but confusing to read.
+        return found[skip:]
 
 
 @contextmanager

@@ -30,6 +30,11 @@ class AskedModel:
     mode: TrainMode | None  # None: published
     resize: ResizeMode | None  # None: as the job says
 
+    @property
+    def network_key(self) -> str:
+        """What tells the network from every other that there ever was; a deleted model's name may come again."""
+        return self.network if self.mode in (None, TrainMode.HEAD) else f"{self.network}#{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkWork:

@@ -1,26 +1,29 @@
-"""The labelling use case: read a chunk's images, decode, predict, write the rows."""
+"""The labelling use case: get the features of a chunk's images, ask each model's head, write the rows."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import InputError, LeaseLostError
-from core.jobs import ImageError, Outcome, Prediction
+from core.errors import LeaseLostError
+from core.features import FeatureKey
+from core.jobs import Outcome, Prediction, StageSeconds
 from core.preprocessing import PreprocessingContract
 from core.types import ResizeMode, TrainMode
 from db import models as model_store
 from db.ledger import leasing
 from workers.chunks import AskedModel, ChunkWork, OwedImage, read_work
+from workers.features.kept import KeptFeatures, content_hash, extractor_name
+from workers.features.pipeline import FeaturePipeline
+from workers.features.values import Extractor, Lane, Opened, Part, Slots, gathered
 from workers.holding import HeldLease
-from workers.ml.ahead import batched, map_ahead
 from workers.ml.heads import Head, top_k
 from workers.ml.model_cache import LoadedBackbone
-from workers.runtime import Runtime
+from workers.runtime import ImageLoader, Runtime
 
-# One image as every backbone of the job wants it: contract -> (H, W, 3) uint8 RGB; or why it cannot be.
-Prepared = dict[PreprocessingContract, np.ndarray] | ImageError
+# Images whose features a head is asked about at a time. The fastest batches are small; a head would be read from memory
+# for each of them.
+RANKED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,6 +34,33 @@ class Classifier:
     network: LoadedBackbone
     head: Head
     contract: PreprocessingContract  # the model's own, or for a published one the job's
+
+    @property
+    def extractor(self) -> str:
+        """What the features that it takes are stored under."""
+        return extractor_name(self.model.network_key, self.contract)
+
+
+class OwedImages:
+    """Reads and decodes the images of a chunk; `workers.features.values.ImageSource`.
+
+    Args:
+        loader: of the worker.
+        keep_features: whether features are known by what is in an image, which costs reading it through once.
+    """
+
+    def __init__(self, loader: ImageLoader, *, keep_features: bool) -> None:
+        self._loader = loader
+        self._keep_features = keep_features
+
+    def open(self, image: OwedImage) -> Opened:
+        """Read an image."""
+        data = self._loader.read(image.locator)
+        return Opened(FeatureKey(content_hash(data)) if self._keep_features else None, data)
+
+    def fill(self, image: OwedImage, data: bytes | np.ndarray | None, slots: Slots) -> None:
+        """Decode it."""
+        self._loader.fill(self._loader.read(image.locator) if data is None else data, slots)
 
 
 def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
@@ -43,18 +73,18 @@ def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
     """
     with runtime.database.read() as session:
         work = read_work(session, lease.claim)
-    outcomes = label(runtime, work, lease)
+    outcomes, seconds = label(runtime, work, lease)
     with runtime.database.write() as session:
-        held = leasing.finish(session, work.claim, outcomes)
+        held = leasing.finish(session, work.claim, outcomes, seconds=seconds)
     if not held:
         raise LeaseLostError(f"Chunk {work.claim.chunk_id} was leased to another worker before it was finished.")
 
 
-def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> list[Outcome]:
+def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Outcome], StageSeconds]:
     """Predict every image of a chunk with every model of its job.
 
     Returns:
-        One outcome per image and model, bad images included.
+        One outcome per image and model, bad images included; and what it took.
 
     Raises:
         LeaseLostError: another worker has the chunk now.
@@ -63,50 +93,51 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> list[Outcome]:
     """
     with lease.kept_alive():
         classifiers = [_load(runtime, model, work.options.resize) for model in work.models]
-    batch_size = min(classifier.network.engine.batch_size for classifier in classifiers)
-    contracts = {classifier.contract for classifier in classifiers}
-    batches = batched(_prepared(runtime, work, contracts, lease), batch_size)
-    return [outcome for batch in batches for outcome in _label_batch(batch, classifiers, top_k_size=work.options.top_k)]
+    keeps = work.options.keep_features
+    lanes = _lanes(classifiers)
+    pipeline = FeaturePipeline(
+        runtime.threads,
+        lanes,
+        OwedImages(runtime.images, keep_features=keeps),
+        KeptFeatures(runtime.database) if keeps else None,
+    )
+    outcomes: list[Outcome] = []
+    parts = _progressing(pipeline.run(work.images), lease, num_lanes=len(lanes))
+    for part in gathered(parts, size=RANKED_AT_ONCE):
+        outcomes += _judge(part, classifiers, work.options.top_k)
+    return outcomes, pipeline.seconds
 
 
-def _label_batch(
-    batch: Sequence[tuple[OwedImage, Prepared]], classifiers: Sequence[Classifier], *, top_k_size: int
-) -> Iterator[Outcome]:
-    good = [(image, found) for image, found in batch if not isinstance(found, ImageError)]
-    # One pass of a network serves all heads that see the same pixels.
-    features: dict[tuple[str, PreprocessingContract], np.ndarray] = {}
+def _progressing(parts: Iterable[Part[OwedImage]], lease: HeldLease, *, num_lanes: int) -> Iterator[Part[OwedImage]]:
+    """Pass parts on, and keep the lease for each."""
+    num_done = 0
+    for part in parts:
+        num_done += len(part.items) + len(part.errors)
+        lease.progressed(num_done // num_lanes)
+        yield part
+
+
+def _lanes(classifiers: Sequence[Classifier]) -> list[Lane]:
+    """One lane for all networks that see the same pixels; one pass of a network serves all heads on it."""
+    lanes: dict[PreprocessingContract, dict[str, Extractor]] = {}
     for classifier in classifiers:
-        for image, found in batch:
-            if isinstance(found, ImageError):
-                yield Outcome(image.ordinal, classifier.model.id, found)
-        if not good:
+        engine = classifier.network.engine
+        extractor = Extractor(classifier.extractor, lambda engine=engine: engine)  # type: ignore[misc]
+        lanes.setdefault(classifier.contract, {})[classifier.extractor] = extractor
+    return [Lane(contract, tuple(extractors.values())) for contract, extractors in lanes.items()]
+
+
+def _judge(part: Part[OwedImage], classifiers: Sequence[Classifier], top_k_size: int) -> Iterator[Outcome]:
+    for classifier in classifiers:
+        if classifier.contract != part.lane.contract:
             continue
-        key = classifier.model.network, classifier.contract
-        if key not in features:
-            features[key] = classifier.network.engine.features(
-                np.stack([arrays[classifier.contract] for _, arrays in good])
-            )
-        predictions = to_predictions(classifier.head.probabilities(features[key]), top_k_size)
-        for (image, _), prediction in zip(good, predictions, strict=True):
+        for image, error in part.errors:
+            yield Outcome(image.ordinal, classifier.model.id, error)
+        if not part.items:
+            continue
+        predictions = to_predictions(classifier.head.probabilities(part.vectors[classifier.extractor]), top_k_size)
+        for image, prediction in zip(part.items, predictions, strict=True):
             yield Outcome(image.ordinal, classifier.model.id, prediction)
-
-
-def _prepared(
-    runtime: Runtime, work: ChunkWork, contracts: set[PreprocessingContract], lease: HeldLease
-) -> Iterator[tuple[OwedImage, Prepared]]:
-    """Read, decode and resize in threads, ahead of the engine, in order."""
-
-    def prepare(image: OwedImage) -> Prepared:
-        try:
-            return runtime.images.prepare(image.locator, contracts)
-        except InputError as error:
-            return ImageError(error.reason, error.detail)
-
-    with ThreadPoolExecutor(runtime.settings.decode_threads, thread_name_prefix="decode") as pool:
-        ahead = 2 * runtime.settings.batch_size
-        for num_processed, (image, prepared) in enumerate(map_ahead(pool, prepare, work.images, ahead=ahead)):
-            lease.progressed(num_processed)
-            yield image, prepared
 
 
 def _load(runtime: Runtime, model: AskedModel, resize: ResizeMode) -> Classifier:
@@ -128,6 +159,6 @@ def to_predictions(probabilities: np.ndarray, k: int) -> Sequence[Prediction]:
     """The best classes of each row of (N, C) probabilities."""
     indices, scores = top_k(probabilities, k)
     return [
-        Prediction(tuple(map(int, row_indices)), tuple(map(float, row_scores)))
-        for row_indices, row_scores in zip(indices, scores, strict=True)
+        Prediction(tuple(row_indices), tuple(row_scores))
+        for row_indices, row_scores in zip(indices.tolist(), scores.tolist(), strict=True)
     ]

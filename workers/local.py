@@ -20,7 +20,7 @@ from db.workers import WorkerIdentity
 from workers.building import build_runtime
 from workers.runtime import Runtime
 from workers.streams import redirect_native_output
-from workers.working import work_once
+from workers.working import work
 
 # How long to wait before asking again when the ledger had nothing.
 IDLE_POLL_S = 0.2
@@ -54,20 +54,8 @@ def run(runtime: Runtime) -> None:
     """Claim and work until the process is ended from outside."""
     runtime.report()
     while True:
-        if work_once(runtime) is None:
+        if work(runtime) == 0:
             time.sleep(IDLE_POLL_S)
-
-
-def run_until_idle(runtime: Runtime) -> int:
-    """Claim and work until the ledger has nothing more.
-
-    Returns:
-        How many chunks were claimed.
-    """
-    num_chunks = 0
-    while work_once(runtime) is not None:
-        num_chunks += 1
-    return num_chunks
 
 
 def _end_with_parent() -> None:

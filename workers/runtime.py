@@ -1,7 +1,7 @@
 """What a worker process holds for its life: the database, the decoder, the backbones it loaded."""
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,9 +14,10 @@ from core.types import JobKind
 from db import workers as worker_store
 from db.database import Database
 from db.workers import WorkerIdentity
+from workers.features.threads import WorkerThreads
 from workers.ml.decoding import Decoder
 from workers.ml.model_cache import BackboneCache
-from workers.ml.resizing import Picture, prepare
+from workers.ml.resizing import prepare
 from workers.reading import ItemReader
 from workers.trained import HeadCache
 
@@ -59,13 +60,15 @@ class ImageLoader:
         """
         return self._decoder.decode(data)
 
-    def decode_for(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract]) -> Picture:
-        """Decode what `read` returned as large as the contracts need it, for `resizing.prepare`.
+    def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
+        """Decode what `read` returned once, and write it into each slot, (H, W, 3) uint8 RGB, as its contract says.
 
         Raises:
             InputError: it is no image, damaged, or too large.
         """
-        return self._decoder.decode_for(data, contracts)
+        picture = self._decoder.decode_for(data, slots.keys())
+        for contract, slot in slots.items():
+            prepare(picture, contract, slot)
 
     def prepare(
         self, locator: Locator, contracts: Collection[PreprocessingContract]
@@ -78,7 +81,7 @@ class ImageLoader:
         Raises:
             InputError: the image cannot be read or decoded.
         """
-        picture = self.decode_for(self.read(locator), contracts)
+        picture = self._decoder.decode_for(self.read(locator), contracts)
         return {contract: prepare(picture, contract) for contract in contracts}
 
 
@@ -109,6 +112,11 @@ class Runtime:
     kinds: frozenset[JobKind] = frozenset(JobKind)
     problems: dict[str, Problem] = field(default_factory=dict)  # networks that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
+    threads: WorkerThreads = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Have threads; none of them starts before there is work."""
+        self.threads = WorkerThreads(num_decoding=self.settings.decode_threads)
 
     @property
     def profile(self) -> WorkerProfile:
@@ -142,6 +150,7 @@ class Runtime:
             )
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of threads, files and connections."""
+        self.threads.close()
         self.images.close()
         self.database.close()

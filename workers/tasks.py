@@ -25,10 +25,13 @@ from workers.runtime import Runtime
 from workers.streams import redirect_native_output
 from workers.sweeper import Sweeper
 from workers.waking import wake
-from workers.working import work_once
+from workers.working import work
 
 logger = structlog.get_logger(__name__)
 
+# How long a task goes on claiming chunks. One task for each would let the device wait in between; one without an end
+# would tell whoever watches Flower nothing.
+MAX_TASK_S = 30.0
 # The parent names the worker, its child inherits the name with the environment.
 WORKER_ID_VARIABLE = "LABELYARD_WORKER_ID"
 # And what it takes.
@@ -37,7 +40,7 @@ QUEUES_VARIABLE = "LABELYARD_QUEUES"
 
 @shared_task(name=LABEL_CHUNK_TASK)  # type: ignore[untyped-decorator]
 def label_chunk(job: int, chunk: int) -> None:
-    """Label one chunk: this one, or a more urgent one, as the ledger decides."""
+    """Label chunks for a while: this one first, or a more urgent one, as the ledger decides."""
     _work(job, chunk)
 
 
@@ -49,7 +52,7 @@ def train(job: int, chunk: int) -> None:
 
 def _work(job: int, chunk: int) -> None:
     runtime = child_runtime()
-    if work_once(runtime, proposed=chunk) is None:
+    if work(runtime, proposed=chunk, for_s=MAX_TASK_S) == 0:
         # Waking again at once would find nothing again; the sweeper does it in its own time.
         logger.info("nothing_to_do", job_id=job, chunk_id=chunk)
         return

@@ -1,13 +1,15 @@
-"""Doing what the ledger hands out: claim a chunk, bring it to its end, or say why not.
+"""Doing what the ledger hands out: claim chunks, bring each to its end, or say why not.
 
-Celery tasks and the embedded loop both call `work_once`; neither adds to it.
+A worker has two chunks at a time, so that the device never waits: while one is on it, the other is read, decoded,
+ranked and written. Celery tasks and the embedded loop both call `work`; neither adds to it.
 """
 
 import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import structlog
 
-from core.errors import DamagedModelError, LeaseLostError, TrainingError, WeightsError
+from core.errors import DamagedModelError, EngineError, LeaseLostError, TrainingError, WeightsError
 from core.jobs import Claim
 from core.types import JobKind
 from db.ledger import control, leasing
@@ -19,40 +21,101 @@ from workers.training.jobs import train
 
 logger = structlog.get_logger(__name__)
 
+CHUNKS_AT_ONCE = 2
+# How often a worker that has room for another chunk looks whether there is one by now.
+POLL_S = 0.2
 
-def work_once(runtime: Runtime, *, proposed: int | None = None) -> Claim | None:
-    """Claim one chunk and bring it to its end.
+
+def work(runtime: Runtime, *, proposed: int | None = None, for_s: float | None = None) -> int:
+    """Claim and work until the ledger has nothing more that this worker can do.
 
     Args:
         runtime: the worker's own things.
         proposed: the chunk that a wake-up named; the ledger may hand out another.
+        for_s: claim nothing more after so many seconds; what was claimed is brought to its end.
 
     Returns:
-        What was claimed, or None if the ledger has nothing that this worker can do.
+        How many chunks were worked on; those that were given back at once do not count.
     """
-    with runtime.database.write() as session:
-        claim = leasing.claim(session, runtime.profile, lease_s=runtime.settings.lease_s, proposed=proposed)
-    if claim is None:
-        return None
+    with ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="chunk") as pool:
+        return _Shift(runtime, pool, ends_at_s=None if for_s is None else time.monotonic() + for_s).run(proposed)
+
+
+class _Shift:
+    """The chunks that a worker has at the moment.
+
+    A chunk that workers died over is worked on alone: if it kills this one too, no other is under suspicion. A training
+    is alone as well, because it takes all there is.
+    """
+
+    def __init__(self, runtime: Runtime, pool: ThreadPoolExecutor, *, ends_at_s: float | None) -> None:
+        self._runtime = runtime
+        self._pool = pool
+        self._ends_at_s = ends_at_s
+        self._running: set[Future[bool]] = set()
+        self._takes_no_more = False  # until what runs has ended
+
+    def run(self, proposed: int | None) -> int:
+        num_chunks = 0
+        self._fill_up(proposed)
+        while self._running:
+            done, self._running = wait(self._running, POLL_S, FIRST_COMPLETED)
+            num_chunks += sum(future.result() for future in done)
+            self._fill_up(None)
+        return num_chunks
+
+    @property
+    def _has_room(self) -> bool:
+        if not self._running:
+            self._takes_no_more = False
+        is_over = self._ends_at_s is not None and time.monotonic() >= self._ends_at_s
+        return len(self._running) < CHUNKS_AT_ONCE and not self._takes_no_more and not is_over
+
+    def _fill_up(self, proposed: int | None) -> None:
+        while self._has_room:
+            claim = self._claim(proposed)
+            if claim is None:
+                return
+            if _wants_to_be_alone(claim):
+                self._takes_no_more = True
+                if self._running:
+                    # Not held meanwhile: it would be blamed for what the others do.
+                    with self._runtime.database.write() as session:
+                        leasing.release(session, claim)
+                    return
+            self._running.add(self._pool.submit(_bring_to_end, self._runtime, claim))
+
+    def _claim(self, proposed: int | None) -> Claim | None:
+        runtime = self._runtime
+        with runtime.database.write() as session:
+            return leasing.claim(session, runtime.profile, lease_s=runtime.settings.lease_s, proposed=proposed)
+
+
+def _wants_to_be_alone(claim: Claim) -> bool:
+    return claim.deaths > 0 or claim.kind in control.TRAINING_KINDS
+
+
+def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
+    """Work on a chunk; False if it was given back, because its networks cannot be loaded or run here."""
     started_at_s = time.monotonic()
     log = logger.bind(job_id=claim.job_id, chunk_id=claim.chunk_id, num_images=claim.num_images)
     try:
-        _work(runtime, claim)
+        _work_on(runtime, claim)
     except LeaseLostError:
         log.warning("chunk_lost")
-    except WeightsError as error:
+    except (WeightsError, EngineError) as error:
         _decline(runtime, claim, str(error))
-        return None
+        return False
     except (TrainingError, DamagedModelError) as error:
         log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
         with runtime.database.write() as session:
             control.fail(session, claim.job_id, str(error))
     else:
         log.info("chunk_done", duration_s=round(time.monotonic() - started_at_s, 3))
-    return claim
+    return True
 
 
-def _work(runtime: Runtime, claim: Claim) -> None:
+def _work_on(runtime: Runtime, claim: Claim) -> None:
     lease = HeldLease(runtime.database, claim, lease_s=runtime.settings.lease_s)
     match claim.kind:
         case JobKind.LABEL | JobKind.EVALUATE:

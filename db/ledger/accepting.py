@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from core.items import Item, locator_to_text
+from core.items import Item, escape_name, locator_to_text
 from core.jobs import JobRequest
 from core.types import ChunkState, JobState
+from db.bulk import insert_rows
 from db.clock import now_s
-from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable
+from db.tables import ChunkTable, JobModelTable, JobTable
 
 
 def accept(session: Session, request: JobRequest) -> int:
@@ -79,13 +80,11 @@ def append_items(
     )
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         return False
-    session.execute(
-        insert(ImageTable),
-        [
-            {"job_id": job_id, "ordinal": ordinal, "name": item.name, "locator": locator_to_text(item.locator)}
-            for ordinal, item in enumerate(items, start=after)
-        ],
+    images = (
+        (job_id, ordinal, escape_name(item.name), locator_to_text(item.locator))
+        for ordinal, item in enumerate(items, start=after)
     )
+    insert_rows(session, "image", ("job_id", "ordinal", "name", "locator"), images)
     session.execute(
         insert(ChunkTable),
         [

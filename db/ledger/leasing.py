@@ -3,17 +3,20 @@
 A finish is fenced: it names the attempt that its claim was given, and writes nothing when a later claim has been made.
 """
 
+import time
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 
-from sqlalchemy import Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Select, and_, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from core.jobs import Claim, Outcome, Prediction, WorkerProfile
+from core.jobs import Claim, Outcome, Prediction, StageSeconds, WorkerProfile
 from core.types import ChunkState, JobState
+from db.bulk import insert_rows
 from db.clock import now_s
 from db.ledger.closing import close_finished_jobs
 from db.model_tables import ModelTable
-from db.rows import result_row
+from db.rows import RESULT_COLUMNS, result_row
 from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, chunk_is
 
 # A worker prefers jobs whose network it holds, unless another job of the same priority has waited this long.
@@ -86,13 +89,14 @@ def release_worker(session: Session, worker_id: str) -> int:
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
-def finish(session: Session, lease: Claim, outcomes: Sequence[Outcome]) -> bool:
+def finish(session: Session, lease: Claim, outcomes: Sequence[Outcome], *, seconds: StageSeconds | None = None) -> bool:
     """Write the outcomes of a chunk and end it, if the lease still holds.
 
     Args:
         session: a writing transaction.
         lease: the claim that the work was done under.
         outcomes: one per owed image and model.
+        seconds: what the work took, for those who look at it later; writing is added here.
 
     Returns:
         False, and nothing is written, if another worker has claimed the chunk since.
@@ -113,15 +117,19 @@ def finish(session: Session, lease: Claim, outcomes: Sequence[Outcome]) -> bool:
     )
     if not held:
         return False
-    write_outcomes(session, lease.job_id, outcomes, replace=lease.redo)
+    started_at_s = time.monotonic()
+    write_outcomes(session, lease.job_id, outcomes, redo=lease.redo)
+    if seconds is not None:
+        spent = replace(seconds, write_s=seconds.write_s + time.monotonic() - started_at_s)
+        session.execute(update(ChunkTable).where(ChunkTable.id == lease.chunk_id).values(**asdict(spent)))
     close_finished_jobs(session, job_id=lease.job_id)
     return True
 
 
-def write_outcomes(session: Session, job_id: int, outcomes: Sequence[Outcome], *, replace: bool) -> None:
-    """Insert result rows; with `replace`, in place of the error rows that the same images have."""
-    ordinals = sorted({outcome.ordinal for outcome in outcomes})
-    if replace and ordinals:
+def write_outcomes(session: Session, job_id: int, outcomes: Sequence[Outcome], *, redo: bool) -> None:
+    """Insert result rows; with `redo`, in place of the error rows that the same images have."""
+    if redo and outcomes:
+        ordinals = sorted({outcome.ordinal for outcome in outcomes})
         session.execute(
             delete(ResultTable).where(
                 ResultTable.job_id == job_id,
@@ -129,8 +137,7 @@ def write_outcomes(session: Session, job_id: int, outcomes: Sequence[Outcome], *
                 ResultTable.reason.is_not(None),
             )
         )
-    if outcomes:
-        session.execute(insert(ResultTable), [result_row(job_id, outcome) for outcome in outcomes])
+    insert_rows(session, "result", RESULT_COLUMNS, (result_row(job_id, outcome) for outcome in outcomes))
 
 
 def owed_ordinals(job_id: int, first: int, last: int, *, redo: bool) -> Select[int]:
@@ -211,6 +218,7 @@ def _lease(session: Session, chunk_id: int, worker_id: str, lease_s: float) -> C
             ChunkTable.last_ordinal,
             ChunkTable.num_images,
             ChunkTable.redo,
+            ChunkTable.deaths,
         )
     ).one()
     return Claim(*row, worker_id=worker_id)  # type: ignore[misc]

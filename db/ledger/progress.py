@@ -1,11 +1,12 @@
 """How far jobs are, derived from their chunks; no row is written to keep count."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from core.jobs import Progress
+from core.jobs import Progress, StageSeconds
 from core.types import ChunkState
 from db.ledger.control import get_job
 from db.model_tables import ModelTable
@@ -58,6 +59,14 @@ def count_chunks(session: Session, job_id: int) -> dict[ChunkState, int]:
         select(ChunkTable.state, func.count()).where(ChunkTable.job_id == job_id).group_by(ChunkTable.state)
     )
     return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to a type checker
+
+
+def stage_seconds(session: Session, job_id: int) -> StageSeconds:
+    """What the finished chunks of a job took, stage by stage, added up over all workers."""
+    names = [field.name for field in fields(StageSeconds)]
+    sums = [func.coalesce(func.sum(getattr(ChunkTable, name)), 0.0) for name in names]
+    row = session.execute(select(*sums).where(ChunkTable.job_id == job_id)).one()
+    return StageSeconds(**dict(zip(names, row, strict=True)))
 
 
 def count_reasons(session: Session, job_id: int) -> dict[str, int]:

@@ -110,7 +110,7 @@ def _give_up(session: Session, chunk: ChunkTable) -> None:
     )
     model_ids = session.scalars(select(JobModelTable.model_id).where(JobModelTable.job_id == chunk.job_id)).all()
     write_outcomes(
-        session, chunk.job_id, [Outcome(ordinal, model_id, error) for model_id in model_ids], replace=chunk.redo
+        session, chunk.job_id, [Outcome(ordinal, model_id, error) for model_id in model_ids], redo=chunk.redo
     )
     chunk.state = ChunkState.DONE
     chunk.finished_at = session.scalars(select(now_s())).one()

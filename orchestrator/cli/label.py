@@ -57,6 +57,9 @@ def label(
     column: Annotated[Optional[str], typer.Option(help="The manifest's column that names images.")] = None,
     job_name: Annotated[Optional[str], typer.Option(help="What to call the job.", metavar="TEXT")] = None,
     allow_http: Annotated[bool, typer.Option("--allow-http", help="Let http(s) URLs be sources.")] = False,
+    no_features: Annotated[
+        bool, typer.Option("--no-features", help="Neither look for kept features of the images nor keep them.")
+    ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Accept the job and return; workers do the rest.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if any image has an error.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one machine-readable object.")] = False,
@@ -77,7 +80,9 @@ def label(
     request = LabelRequest(
         sources=source,
         models=model or [DEFAULT_MODEL],
-        options=LabelOptions(top_k=top_k, resize=resize or ResizeMode.CROP, chunk_size=chunk_size),
+        options=LabelOptions(
+            top_k=top_k, resize=resize or ResizeMode.CROP, chunk_size=chunk_size, keep_features=not no_features
+        ),
         priority=Priority[priority.name],
         name=job_name,
         column=column,

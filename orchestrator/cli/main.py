@@ -6,7 +6,7 @@ import typer
 
 from core.errors import LabelyardError, SetupError, UsageError
 from core.exits import ExitCode
-from orchestrator.cli import catalogue, db, demo, evaluate, jobs, label, models, setup, train, worker
+from orchestrator.cli import catalogue, db, demo, evaluate, features, jobs, label, models, setup, train, worker
 
 app = typer.Typer(
     name="labelyard",
@@ -27,6 +27,7 @@ app.command("doctor")(setup.doctor)
 app.command("settings")(setup.settings)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
+app.add_typer(features.app, name="features")
 app.add_typer(db.app, name="db")
 
 

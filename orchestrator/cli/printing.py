@@ -96,6 +96,8 @@ def print_job(summary: JobSummary) -> None:
         ("speed", f"{summary.images_per_s:.1f} images/s over {summary.seconds:.1f} s"),
         ("chunks", ", ".join(f"{number:,} {state}" for state, number in summary.num_chunks.items()) or "none"),
     ]
+    if any(summary.stages.values()):
+        rows.append(("stages", ", ".join(f"{name[:-2]} {spent:.1f} s" for name, spent in summary.stages.items())))
     for worker in summary.workers:
         loads = ", ".join(f"{name} loaded {number}x" for name, number in worker.backbone_loads.items())
         rows.append(("worker", f"{worker.id} {f'({loads})' if loads else ''}"))

@@ -45,3 +45,31 @@ def test_settings_says_where_each_came_from(cli: Cli):
     assert found["LABELYARD_WORKERS"] == ("2", ".env")
     assert found["LABELYARD_BATCH_SIZE"] == ("8", "labelyard.toml")
     assert found["LABELYARD_ENGINE"] == ("auto", "default")
+
+
+def test_features_shows_what_is_kept_and_prunes_it(cli: Cli, photographs):
+    assert "No features are kept yet" in cli("features").stdout
+    cli.json("label", photographs(5), "--model", MODEL)
+    (kept,) = cli.json("features")
+    assert (kept["network"], kept["preprocessing"]) == (MODEL, "crop 224x224")
+    assert (kept["num_vectors"], kept["num_bytes"]) == (5, 5 * 256 * 4)
+    refused = cli("features", "prune")
+    assert refused.returncode == 2
+    assert "--all" in refused.stderr
+    assert f"Stored are those of: {MODEL}." in cli("features", "prune", "--network", "vgg16").stderr
+    assert "Deleted the features of 5 images." in cli("features", "prune", "--all").stdout
+    assert cli.json("features") == []
+
+
+def test_without_features_none_are_kept(cli: Cli, photographs):
+    summary = cli.json("label", photographs(3), "--model", MODEL, "--no-features")
+    assert summary["num_predictions"] == 3
+    assert cli.json("features") == []
+
+
+def test_a_job_tells_what_its_seconds_went_into(cli: Cli, photographs):
+    summary = cli.json("label", photographs(5), "--model", MODEL)
+    stages = cli.json("jobs", "show", str(summary["job_id"]))["stages"]
+    assert list(stages) == ["read_s", "decode_s", "wait_s", "engine_s", "write_s"]
+    assert all(stages[name] > 0 for name in ("decode_s", "engine_s"))
+    assert "engine" in cli("jobs", "show", str(summary["job_id"])).stdout

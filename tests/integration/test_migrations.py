@@ -17,6 +17,9 @@ from db.base import Base
 from db.database import Database
 from db.schema import HEAD_REVISION, SchemaState, require_schema, schema_state, upgrade
 
+# As many as make SQLite refuse one now and then, if nothing is done about it.
+NUM_RACERS = 6
+
 
 def test_the_migrations_make_the_tables_of_the_models(ledger: Database):
     with ledger.read() as session:
@@ -48,19 +51,21 @@ def test_an_empty_postgresql_is_left_empty_until_it_is_asked_for(postgres_server
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_two_upgrades_at_once_both_succeed(kind: str, tmp_path: Path, request: pytest.FixtureRequest):
+def test_upgrades_at_the_same_time_all_succeed(kind: str, tmp_path: Path, request: pytest.FixtureRequest):
     def race(url: str) -> list[BaseException]:
         errors: list[BaseException] = []
+        start = threading.Barrier(NUM_RACERS)
 
         def run() -> None:
             ledger = Database(url)
+            start.wait()
             try:
                 upgrade(ledger)
             except BaseException as error:  # noqa: BLE001 - handed to the test
                 errors.append(error)
             ledger.close()
 
-        threads = [threading.Thread(target=run) for _ in range(2)]
+        threads = [threading.Thread(target=run) for _ in range(NUM_RACERS)]
         for thread in threads:
             thread.start()
         for thread in threads:

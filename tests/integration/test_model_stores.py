@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import func, select, update
 
 from core.errors import DamagedModelError, LeaseLostError, UsageError
+from core.features import FeatureKey
 from core.labels import ClassLabel
 from core.training import EpochMetrics, TrainingRecord
 from core.types import ArtifactKind, ResizeMode, Split, TrainMode
 from db import artifacts
 from db.artifacts import complete_artifacts, read_artifact, write_artifact
 from db.database import Database
-from db.features import FeatureKey, find_features, save_features
+from db.features import find_features, save_features
 from db.model_tables import ArtifactPartTable, ModelTable
 from db.models import NewModel, add_version, list_models
 from db.promotions import champion_of, promote, roll_back

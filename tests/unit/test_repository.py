@@ -38,7 +38,7 @@ def test_the_patterns_find_what_they_are_for():
 
 def test_dependencies_are_locked_with_hashes_and_not_in_a_lock_that_names_its_index(files):
     assert "uv" + ".lock" not in files
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock"):
         pins = re.findall(r"^\S+==\S+.*", files[name], re.MULTILINE)
         assert len(pins) > 20
         assert [pin for pin in pins if not pin.endswith("\\")] == []
@@ -49,3 +49,10 @@ def test_the_development_lock_pins_what_the_run_time_lock_pins(files):
     run_time = set(pins.findall(files["requirements.lock"]))
     assert run_time
     assert run_time - set(pins.findall(files["requirements-dev.lock"])) == set()
+
+
+def test_what_only_the_benchmarks_need_is_locked_beside_the_development_lock_and_never_against_it(files):
+    pins = re.compile(r"^(\S+)==(\S+)", re.MULTILINE)
+    development, bench = (set(pins.findall(files[f"requirements-{name}.lock"])) for name in ("dev", "bench"))
+    shared = {name for name, _ in development} & {name for name, _ in bench}
+    assert {pin for pin in bench if pin[0] in shared} - development == set()

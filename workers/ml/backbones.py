@@ -5,7 +5,7 @@ that computes. Architecture comes from code, numbers from Keras' published HDF5 
 a file that a user gives.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
@@ -131,6 +131,15 @@ def pixels_to_features(backbone: Backbone) -> "keras.Model":
     pixels = keras.Input((*backbone.spec.size_hw, 3), dtype="uint8")
     scaled = preprocessing(backbone.spec)(keras.ops.cast(pixels, "float32"))
     return keras.Model(pixels, backbone.network(scaled))
+
+
+def flatten_layers(layers: "Iterable[keras.layers.Layer]") -> "Iterator[keras.layers.Layer]":
+    """The layers, and in place of each that is a network, the layers in it."""
+    for layer in layers:
+        if hasattr(layer, "layers"):
+            yield from flatten_layers(layer.layers)
+        else:
+            yield layer
 
 
 def import_name(path: str) -> Callable[..., "keras.Model"]:

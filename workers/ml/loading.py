@@ -1,13 +1,18 @@
 """Loading a network from its recipe, ready to run: numbers, architecture and engine put together."""
 
+from pathlib import Path
+
 import structlog
 
 from core.errors import DamagedModelError, EngineError
 from core.settings import EngineName, Settings
 from workers.ml.catalog import BackboneSpec, get_published_backbone
+from workers.ml.engines.batch_sizes import BatchSizes
+from workers.ml.engines.batching import BatchedEngine
 from workers.ml.engines.choosing import choose_engine
 from workers.ml.engines.conversion import ConvertedNetworks, network_file, read_own_head
 from workers.ml.engines.interface import Engine
+from workers.ml.engines.measuring import ACCELERATOR_SIZES, PROCESSOR_SIZES, fastest_batch_size
 from workers.ml.engines.openvino_engine import OpenVinoEngine
 from workers.ml.heads import Head
 from workers.ml.model_cache import LoadedBackbone
@@ -42,7 +47,7 @@ def load_backbone(name: str, settings: Settings) -> LoadedBackbone:
 
 
 def load_engine(recipe: NetworkRecipe, settings: Settings) -> tuple[Engine, Head | None]:
-    """Make the engine that the settings ask for, warmed up.
+    """Make the engine that the settings ask for, warmed up and with its batch size found.
 
     Args:
         recipe: the network that it runs.
@@ -55,42 +60,64 @@ def load_engine(recipe: NetworkRecipe, settings: Settings) -> tuple[Engine, Head
         WeightsError: published weights or ImageNet's class names are missing or damaged.
         DamagedModelError: the numbers that training changed do not fit the network.
     """
-    batch_size = affordable_batch_size(recipe.spec, settings.batch_size)
     if choose_engine(settings.engine) is EngineName.OPENVINO:
         try:
-            return _load_openvino(recipe, settings, batch_size)
+            return _load_openvino(recipe, settings)
         except (EngineError, RuntimeError) as error:
             # It may be the numbers that are at fault; then Keras finds out and says so.
             logger.warning("openvino_cannot_run", backbone=recipe.spec.name, problem=str(error), instead="keras")
-    from workers.ml.engines.keras_engine import KerasEngine  # noqa: PLC0415 - Keras comes with it
-
-    backbone, head = recipe.build()
-    engine = KerasEngine(backbone, batch_size=batch_size)
-    engine.warm_up()
-    return engine, head
+    return _load_keras(recipe, settings)
 
 
-def affordable_batch_size(spec: BackboneSpec, wanted: int) -> int:
+def affordable_batch_size(spec: BackboneSpec, wanted: int | None) -> int:
     """Cut the batches of heavy networks, so that one forward pass on a slow processor does not outlast a lease.
 
     Parameters times positions of the last feature map stand for the arithmetic: each is used about once per position.
 
     Args:
         spec: the network.
-        wanted: the batch size that the settings ask for.
+        wanted: the batch size that the settings ask for; None: the largest that is worth trying.
     """
     height, width = spec.size_hw
     cost = spec.num_parameters * (height / LAST_STRIDE) * (width / LAST_STRIDE)
-    return max(1, min(wanted, int(MAX_BATCH_COST / cost)))
+    return max(1, min(wanted or PROCESSOR_SIZES[-1], int(MAX_BATCH_COST / cost)))
 
 
-def _load_openvino(recipe: NetworkRecipe, settings: Settings, batch_size: int) -> tuple[Engine, Head | None]:
+def _load_keras(recipe: NetworkRecipe, settings: Settings) -> tuple[Engine, Head | None]:
+    from workers.ml.engines.keras_engine import KerasEngine, fastest_precision  # noqa: PLC0415 - Keras comes with it
+
+    precision = fastest_precision()
+    backbone, head = recipe.build()
+    engine = KerasEngine(backbone, batch_size=PROCESSOR_SIZES[0], precision=precision)
+    _settle_batch_size(engine, recipe.spec, settings)
+    engine.warm_up()
+    return engine, head
+
+
+def _load_openvino(recipe: NetworkRecipe, settings: Settings) -> tuple[Engine, Head | None]:
     networks = ConvertedNetworks(settings.home)
     folder = networks.get(recipe)
     try:
-        head = read_own_head(folder, recipe)
-        return OpenVinoEngine(network_file(folder), recipe.spec, batch_size=batch_size), head
+        head, engine = read_own_head(folder, recipe), _start_openvino(folder, recipe.spec)
     except (DamagedModelError, RuntimeError, OSError) as error:
         logger.warning("converted_network_damaged", folder=str(folder), problem=str(error))
-    folder = networks.remake(recipe)
-    return OpenVinoEngine(network_file(folder), recipe.spec, batch_size=batch_size), read_own_head(folder, recipe)
+        folder = networks.remake(recipe)
+        head, engine = read_own_head(folder, recipe), _start_openvino(folder, recipe.spec)
+    _settle_batch_size(engine, recipe.spec, settings)
+    return engine, head
+
+
+def _start_openvino(folder: Path, spec: BackboneSpec) -> OpenVinoEngine:
+    return OpenVinoEngine(network_file(folder), spec, batch_size=PROCESSOR_SIZES[0])
+
+
+def _settle_batch_size(engine: BatchedEngine, spec: BackboneSpec, settings: Settings) -> None:
+    """Give an engine the batch size that the settings say, else the fastest here; and remember what memory allows."""
+    limit = ACCELERATOR_SIZES[-1] if engine.is_accelerated else affordable_batch_size(spec, settings.batch_size)
+    if settings.batch_size is not None:
+        engine.batch_size = settings.batch_size if engine.is_accelerated else limit
+        return
+    sizes, key = BatchSizes(settings.home), f"{spec.name}, {engine.setup}"
+    found = sizes.get_or_find(key, lambda: fastest_batch_size(engine, spec, limit=limit))
+    engine.batch_size = min(found, limit)
+    engine.on_smaller = lambda size: sizes.put(key, size)

@@ -4,14 +4,14 @@ The models give logits, not probabilities, which the loss prefers. They share th
 they were made of, so that a backbone is trained in place.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.labels import ClassLabel
 from core.types import TrainMode
-from workers.ml.backbones import Backbone, preprocessing
+from workers.ml.backbones import Backbone, flatten_layers, preprocessing
 from workers.ml.heads import Head
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def build_network_model(
     """
     import keras  # noqa: PLC0415 - TensorFlow comes with it
 
-    chosen = {id(layer) for layer in _flatten(trainable)}
-    for layer in _flatten(backbone.network.layers):
+    chosen = {id(layer) for layer in flatten_layers(trainable)}
+    for layer in flatten_layers(backbone.network.layers):
         is_fixed = batch_norm_frozen and isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = id(layer) in chosen and not is_fixed
     pixels = keras.Input((*backbone.spec.size_hw, 3), dtype="uint8")
@@ -99,13 +99,4 @@ def count_parameters(model: "keras.Model") -> tuple[int, int]:
 
 def frozen_variables(model: "keras.Model") -> list["keras.Variable"]:
     """The variables of the layers that are not trained."""
-    return [variable for layer in _flatten(model.layers) if not layer.trainable for variable in layer.weights]
-
-
-def _flatten(layers: "Iterable[keras.layers.Layer]") -> Iterator["keras.layers.Layer"]:
-    """The layers, and in place of each that is a network, the layers in it."""
-    for layer in layers:
-        if hasattr(layer, "layers"):
-            yield from _flatten(layer.layers)
-        else:
-            yield layer
+    return [variable for layer in flatten_layers(model.layers) if not layer.trainable for variable in layer.weights]

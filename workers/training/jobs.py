@@ -1,7 +1,6 @@
 """The training use case, as a story: read, divide, fit, measure, write."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import structlog
@@ -14,7 +13,7 @@ from workers.ml.zero_shot import ZeroShot, zero_shot
 from workers.runtime import Runtime
 from workers.training.checkpoints import Checkpoints
 from workers.training.conclusion import Conclusion, answer, measure, write
-from workers.training.contents import ContentReader, Contents
+from workers.training.contents import Contents, LabelledImages, collect_contents
 from workers.training.division import Division, divide
 from workers.training.fits import Fitted, Fitter
 from workers.training.stages import StageRunner
@@ -35,10 +34,11 @@ def train(runtime: Runtime, lease: HeldLease) -> None:
     """
     with runtime.database.read() as session:
         work = read_training(session, lease.claim)
-    with ThreadPoolExecutor(runtime.settings.decode_threads, thread_name_prefix="decode") as pool, lease.kept_alive():
+    with lease.kept_alive():
         started_at_s = time.monotonic()
-        tools = get_tools(runtime, work, lease, pool)
-        contents = _read(tools)
+        tools = get_tools(runtime, work, lease)
+        source = LabelledImages(runtime.images, tools.images if tools.needs_pixels else None)
+        contents = collect_contents(tools.extract(source, work.samples))
         division = divide(work, contents)
         checkpoints = Checkpoints(runtime.database, work.model, lease)
         runner = StageRunner(work.options, division.samples[Split.TRAIN], checkpoints, lease)
@@ -48,17 +48,6 @@ def train(runtime: Runtime, lease: HeldLease) -> None:
         evaluations = measure(answers, work, contents, division)
         write(runtime.database, work, contents, division, Conclusion(answers, fitted.changed, evaluations, record))
     logger.info("model_trained", model=work.model.label, num_epochs=record.num_epochs, duration_s=record.duration_s)
-
-
-def _read(tools: Tools) -> Contents:
-    reader = ContentReader(
-        tools.runtime.images,
-        tools.work.contract,
-        tools.pool,
-        extractor=tools.extractor if tools.needs_published else None,
-        store=tools.images if tools.needs_pixels else None,
-    )
-    return reader.read(tools.work.samples, tools.lease)
 
 
 def _record(
@@ -75,8 +64,8 @@ def _record(
         num_images=division.num_images(work.options.classes),
         num_bad=len(contents.errors),
         num_left_out=division.num_left_out,
-        num_features_computed=tools.extractor.num_computed,
-        num_features_reused=tools.extractor.num_reused,
+        num_features_computed=tools.counts.num_computed,
+        num_features_reused=tools.counts.num_reused,
         duration_s=round(duration_s, 3),
         zero_shot=None if baseline is None else baseline.to_json(),
         notes=_notes(division, fitted),

@@ -1,28 +1,35 @@
-"""What a training works with: the published network, the store of features, the pixels; its mode says which."""
+"""What a training works with: the published network, its features, the pixels; its mode says which."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.features import FeatureKey
 from core.items import locator_from_text
-from core.jobs import ImageError
 from core.types import TrainMode
-from db.features import FeatureKey
 from db.samples import Sample
+from workers.features.kept import KeptFeatures, extractor_name
+from workers.features.pipeline import FeaturePipeline
+from workers.features.values import Extractor, ImageSource, Item, Lane, Opened, Part, Slots
 from workers.holding import HeldLease
 from workers.ml.augmenting import NUM_COPIES, augment, copy_rng
 from workers.ml.model_cache import LoadedBackbone
 from workers.runtime import Runtime
 from workers.training.contents import Contents
-from workers.training.features import FeatureExtractor, Wanted, extractor_name
 from workers.training.images import ImageStore, no_longer_readable
 from workers.training.work import TrainingWork
 
 # Prepared images that a training keeps in memory: 14,000 of 224 x 224. The others are read again in every epoch.
 IMAGE_MEMORY_BYTES = 2 * 1024**3
+
+
+@dataclass(slots=True)
+class FeatureCounts:
+    """Where the features of a training came from."""
+
+    num_computed: int = 0
+    num_reused: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,9 +39,8 @@ class Tools:
     runtime: Runtime
     work: TrainingWork
     lease: HeldLease
-    pool: ThreadPoolExecutor  # where images are read and prepared
-    extractor: FeatureExtractor  # computes and keeps features of the published network
     images: ImageStore  # keeps prepared images
+    counts: FeatureCounts = field(default_factory=FeatureCounts)
 
     @property
     def needs_published(self) -> bool:
@@ -52,7 +58,30 @@ class Tools:
         Raises:
             WeightsError: its weights cannot be had here.
         """
-        return load_published(self.runtime, self.work)
+        num_loads = self.runtime.num_loads
+        published = self.runtime.backbones.get(self.work.spec.name)
+        if self.runtime.num_loads != num_loads:
+            self.runtime.report()
+        return published
+
+    def extract(self, source: ImageSource[Item], items: Iterable[Item]) -> Iterator[Part[Item]]:
+        """Look into images: features of the published network if the mode begins with it, else pixels alone.
+
+        Raises:
+            LeaseLostError: the training was taken away.
+            WeightsError: the published weights cannot be had here.
+        """
+        name = extractor_name(self.work.spec.name, self.work.contract)
+        wanted = (Extractor(name, lambda: self.published().engine),) if self.needs_published else ()
+        kept = KeptFeatures(self.runtime.database) if self.needs_published else None
+        pipeline = FeaturePipeline(self.runtime.threads, [Lane(self.work.contract, wanted)], source, kept)
+        num_processed = 0
+        for part in pipeline.run(items):
+            num_processed += len(part.items) + len(part.errors)
+            self.lease.progressed(num_processed)
+            yield part
+        self.counts.num_computed += pipeline.num_computed
+        self.counts.num_reused += pipeline.num_reused
 
     def features_of_copies(self, samples: Sequence[Sample], contents: Contents) -> tuple[np.ndarray, np.ndarray]:
         """Features of augmented copies of some images, as many per image as the options ask for.
@@ -66,48 +95,53 @@ class Tools:
             LeaseLostError: the training was taken away.
             TrainingError: an image cannot be read any more.
         """
-        copies = [(sample, copy) for sample in samples for copy in range(NUM_COPIES[self.work.options.augment])]
-        wanted = (
-            Wanted(
-                FeatureKey(contents.sha256[sample.ordinal], f"{self.work.options.augment}/{copy}"),
-                partial(self._make_copy, sample, contents.sha256[sample.ordinal], copy),
-            )
-            for sample, copy in copies
-        )
-        vectors: list[np.ndarray] = []
-        for (sample, _), vector in zip(copies, self.extractor.extract(wanted), strict=True):
-            self.lease.progressed()
-            if isinstance(vector, ImageError):
-                raise no_longer_readable(sample, vector.detail)
-            vectors.append(vector)
-        return np.stack(vectors), np.array([sample.class_index for sample, _ in copies], np.int64)
-
-    def _make_copy(self, sample: Sample, sha256: str, copy: int) -> np.ndarray:
-        contract = self.work.contract
-        image = self.runtime.images.prepare(locator_from_text(sample.locator), [contract])[contract]
-        return augment(image, self.work.options.augment, copy_rng(sha256, copy))
+        copies = [Copy(sample, number) for sample in samples for number in range(NUM_COPIES[self.work.options.augment])]
+        vectors: dict[Copy, np.ndarray] = {}
+        for part in self.extract(AugmentedImages(self.runtime, self.work, contents), copies):
+            for copy, error in part.errors:
+                raise no_longer_readable(copy.sample, error.detail)
+            (found,) = part.vectors.values()
+            vectors |= zip(part.items, found, strict=True)
+        class_indices = np.array([copy.sample.class_index for copy in copies], np.int64)
+        return np.stack([vectors[copy] for copy in copies]), class_indices
 
 
-def get_tools(runtime: Runtime, work: TrainingWork, lease: HeldLease, pool: ThreadPoolExecutor) -> Tools:
-    """Get together what a training works with."""
-    extractor = FeatureExtractor(
-        runtime.database,
-        extractor_name(work.spec, work.contract),
-        lambda: load_published(runtime, work).engine,
-        pool,
-    )
-    images = ImageStore(runtime.images, work.contract, pool, max_bytes=IMAGE_MEMORY_BYTES)
-    return Tools(runtime, work, lease, pool, extractor, images)
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One augmented copy of an image."""
+
+    sample: Sample
+    number: int  # from 0
 
 
-def load_published(runtime: Runtime, work: TrainingWork) -> LoadedBackbone:
-    """Load the published network that a training begins with, unless it is in memory.
+class AugmentedImages:
+    """Makes augmented copies; `workers.features.values.ImageSource`.
 
-    Raises:
-        WeightsError: its weights cannot be had here.
+    Args:
+        runtime: of the worker.
+        work: the training that they are for.
+        contents: what is known of the images; copies are known by it, so that nothing is read if they are stored.
     """
-    num_loads = runtime.num_loads
-    published = runtime.backbones.get(work.spec.name)
-    if runtime.num_loads != num_loads:
-        runtime.report()
-    return published
+
+    def __init__(self, runtime: Runtime, work: TrainingWork, contents: Contents) -> None:
+        self._loader = runtime.images
+        self._contract = work.contract
+        self._level = work.options.augment
+        self._contents = contents
+
+    def open(self, copy: Copy) -> Opened:
+        """Say which copy it is."""
+        return Opened(FeatureKey(self._contents.sha256[copy.sample.ordinal], f"{self._level}/{copy.number}"), None)
+
+    def fill(self, copy: Copy, data: bytes | np.ndarray | None, slots: Slots) -> None:
+        """Make it."""
+        del data
+        image = self._loader.prepare(locator_from_text(copy.sample.locator), [self._contract])[self._contract]
+        sha256 = self._contents.sha256[copy.sample.ordinal]
+        slots[self._contract][...] = augment(image, self._level, copy_rng(sha256, copy.number))
+
+
+def get_tools(runtime: Runtime, work: TrainingWork, lease: HeldLease) -> Tools:
+    """Get together what a training works with."""
+    images = ImageStore(runtime.images, work.contract, runtime.threads.decoding, max_bytes=IMAGE_MEMORY_BYTES)
+    return Tools(runtime, work, lease, images)

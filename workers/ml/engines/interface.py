@@ -3,11 +3,20 @@
 What comes before (decoding, resizing) and after (heads) is not its business.
 """
 
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 
 from workers.ml.catalog import BackboneSpec
+
+
+class Precision(StrEnum):
+    """The numbers that an engine computes with; what goes in and comes out is the same for all."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
 
 
 class Engine(Protocol):

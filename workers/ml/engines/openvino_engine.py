@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from workers.ml.catalog import BackboneSpec
-from workers.ml.engines.interface import check_images
-from workers.ml.engines.openvino_library import import_openvino, num_threads
+from workers.ml.engines.batching import BatchedEngine
+from workers.ml.engines.machine import num_threads, processor_name
+from workers.ml.engines.openvino_library import import_openvino, openvino_version
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(BatchedEngine):
     """Runs a converted backbone.
 
     Args:
@@ -27,10 +28,9 @@ class OpenVinoEngine:
     """
 
     def __init__(self, network: Path, spec: BackboneSpec, *, batch_size: int) -> None:
+        super().__init__(spec, batch_size=batch_size)
         openvino = import_openvino()
         self._tensor = openvino.Tensor
-        self._spec = spec
-        self._batch_size = batch_size
         self._num_bytes = network.with_suffix(".bin").stat().st_size
         core = openvino.Core()
         # In full precision whatever the processor offers: labels must not depend on the machine. Threads are left where
@@ -44,31 +44,16 @@ class OpenVinoEngine:
         self._request = core.compile_model(core.read_model(network), "CPU", options).create_infer_request()
 
     @property
-    def batch_size(self) -> int:
-        """How many images one forward pass takes at most."""
-        return self._batch_size
-
-    @property
     def num_bytes(self) -> int:
         """Memory that the weights take."""
         return self._num_bytes
 
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Compute feature vectors.
+    @property
+    def setup(self) -> str:
+        """What the fastest batch size depends on besides the network."""
+        return f"openvino {openvino_version()} float32 on {processor_name()}"
 
-        Args:
-            images: (N, H, W, 3) uint8 RGB of the backbone's input size; N may be anything.
-
-        Returns:
-            (N, F) float32, in the images' order.
-
-        Raises:
-            ValueError: the images are not of that shape or type.
-        """
-        check_images(images, self._spec)
-        features = np.empty((len(images), self._spec.feature_size), np.float32)
-        for first in range(0, len(images), self._batch_size):
-            batch = np.ascontiguousarray(images[first : first + self._batch_size])
-            outputs = self._request.infer({0: self._tensor(batch, shared_memory=True)}, share_outputs=True)
-            features[first : first + len(batch)] = outputs[0]
+    def _infer(self, batch: np.ndarray) -> np.ndarray:
+        tensor = self._tensor(np.ascontiguousarray(batch), shared_memory=True)
+        features: np.ndarray = self._request.infer({0: tensor}, share_outputs=True)[0]
         return features

@@ -1,6 +1,5 @@
 """OpenVINO, imported late, and without the package that would report each use of it to its makers."""
 
-import os
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -26,8 +25,3 @@ def openvino_version() -> str | None:
         return version("openvino")
     except PackageNotFoundError:
         return None
-
-
-def num_threads() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

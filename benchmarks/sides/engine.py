@@ -1,0 +1,30 @@
+"""(e) The engine alone, on images that are decoded and resized already: no pipeline on its processor can be faster."""
+
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.measurement import print_side
+
+BACKBONE = "mobilenet-0.75"
+
+
+def run(files: list[Path]) -> float:
+    """Run as many images through the network as there are files; what they show does not matter."""
+    import numpy as np  # noqa: PLC0415 - its import is part of the start-up
+
+    from core.settings import Settings  # noqa: PLC0415
+    from workers.ml.catalog import get_backbone  # noqa: PLC0415
+    from workers.ml.loading import load_engine  # noqa: PLC0415
+    from workers.ml.networks import NetworkRecipe  # noqa: PLC0415
+
+    spec = get_backbone(BACKBONE)
+    engine, _ = load_engine(NetworkRecipe(spec), Settings())
+    images = np.random.default_rng(0).integers(0, 256, (len(files), *spec.size_hw, 3), np.uint8)
+    engine.features(images[: 2 * engine.batch_size])
+    started_at_s = perf_counter()
+    engine.features(images)
+    return perf_counter() - started_at_s
+
+
+if __name__ == "__main__":
+    print_side("engine", run)

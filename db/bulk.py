@@ -1,0 +1,70 @@
+"""Many rows at once, by the shortest way that each database has: COPY on PostgreSQL, one executemany on SQLite.
+
+Values go to the driver as they are, past SQLAlchemy's types, which cost more than the insert itself. Callers hand over
+what the driver takes: numbers, text, None; names escaped, words by their value.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+Row = tuple[Any, ...]
+
+
+def insert_rows(session: Session, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Insert rows.
+
+    Args:
+        session: a writing transaction.
+        table: its name.
+        columns: what the values of a row are, in this order.
+        rows: may be a generator; it is read once.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: as any statement may.
+    """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        _insert(connection, table, columns, rows)
+    else:
+        _copy(connection.connection.driver_connection, table, columns, rows)
+
+
+def insert_new_rows(session: Session, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Insert those rows whose key is not there yet; the others are left as they are. COPY cannot do that.
+
+    Args:
+        session: a writing transaction.
+        table: its name.
+        columns: what the values of a row are, in this order.
+        rows: in the order of their keys, so that two writers of the same rows queue and do not deadlock.
+    """
+    _insert(session.connection(), table, columns, rows, ending=" ON CONFLICT DO NOTHING")
+
+
+def _insert(
+    connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Row], *, ending: str = ""
+) -> None:
+    holder = "?" if connection.dialect.name == "sqlite" else "%s"
+    holders = ", ".join(holder for _ in columns)
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holders}){ending}"  # noqa: S608 - our own names
+    if values := list(rows):
+        connection.exec_driver_sql(statement, values)
+
+
+def _copy(connection: Any, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:  # noqa: ANN401 - psycopg's
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    try:
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        # As SQLAlchemy would have said it, so that one place translates driver errors.
+        raise DBAPIError.instance(f"COPY {table}", None, error, psycopg.Error) from error

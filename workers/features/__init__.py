@@ -1,0 +1,8 @@
+"""From images to feature vectors, at the speed of the chip: what is stored is read, what is not goes through an engine.
+
+    read and hash ──▶ look up ──▶ decode and resize ──▶ engine ──▶ store
+    (threads)                     (threads)             (one at a time)
+
+Labelling and training both get their features here. `pipeline` is the whole, `values` what goes in and comes out,
+`batches` the buffers between decoding and the engine, `kept` the store, `threads` who does the work.
+"""

@@ -1,0 +1,60 @@
+"""Features that are kept: vectors by image content, network and preprocessing, as arrays."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from core.features import FeatureKey
+from core.preprocessing import PreprocessingContract
+from db.database import Database
+from db.features import find_features, save_features
+
+_STORED_DTYPE = np.dtype("<f4")
+
+
+def extractor_name(network: str, contract: PreprocessingContract) -> str:
+    """What features are stored under: equal names mean equal numbers for equal images.
+
+    Args:
+        network: a backbone with its published weights, or a network of a model's own, told from every other.
+        contract: what is done to pixels before it.
+    """
+    height, width = contract.size_hw
+    return f"{network}/imagenet/{contract.resize}/{height}x{width}"
+
+
+def content_hash(data: bytes | np.ndarray) -> str:
+    """The sha256 of a file, or of an array's pixels and their arrangement; hexadecimal."""
+    if isinstance(data, np.ndarray):
+        digest = hashlib.sha256(repr(data.shape).encode())
+        digest.update(np.ascontiguousarray(data).data)
+        return digest.hexdigest()
+    return hashlib.sha256(data).hexdigest()
+
+
+class KeptFeatures:
+    """The store of features, as a pipeline uses it.
+
+    Args:
+        database: where it is.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, names: Sequence[str], keys: Sequence[FeatureKey]) -> dict[str, dict[FeatureKey, np.ndarray]]:
+        """Those of these vectors that are stored, (F,) float32, by extractor and image."""
+        with self._database.read() as session:
+            stored = {name: find_features(session, name, keys) for name in names}
+        return {
+            name: {key: np.frombuffer(vector, _STORED_DTYPE) for key, vector in vectors.items()}
+            for name, vectors in stored.items()
+        }
+
+    def save(self, computed: Mapping[str, Mapping[FeatureKey, np.ndarray]]) -> None:
+        """Store vectors, (F,) float32, by extractor and image."""
+        with self._database.write() as session:
+            for name, vectors in computed.items():
+                rows = {key: vector.astype(_STORED_DTYPE).tobytes() for key, vector in vectors.items()}
+                save_features(session, name, rows)

@@ -1,0 +1,213 @@
+"""The pipeline: a stream of images in, their features out, in any order, with bounded memory in between.
+
+Whoever calls it says what an image is, how it is read and how it becomes pixels. The pipeline does not know of jobs,
+models or leases.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Generic
+
+import numpy as np
+
+from core.errors import InputError
+from core.features import FeatureKey
+from core.jobs import ImageError, StageSeconds
+from workers.features.batches import Batch, BatchQueue
+from workers.features.threads import WorkerThreads
+from workers.features.values import Extractor, ImageSource, Item, Lane, Opened, Part
+from workers.ml.ahead import batched, map_ahead
+
+if TYPE_CHECKING:
+    from workers.features.kept import KeptFeatures  # the database comes with it
+
+# Images that a thread takes at a time; handing them over one by one costs more than it evens out.
+GROUP_SIZE = 8
+# Groups that are read ahead of what is looked up.
+READ_AHEAD_GROUPS = 4
+# Images whose stored features are asked for at a time.
+LOOKUP_SIZE = 32
+# Full batches that are decoded ahead of the engine.
+BATCHES_AHEAD = 2
+# Files that wait in memory to be decoded; photographs of many megabytes go to the engine in smaller batches.
+MAX_WAITING_BYTES = 64 * 1024**2
+# Vectors that are stored in one transaction.
+SAVE_SIZE = 256
+
+
+class FeaturePipeline(Generic[Item]):
+    """Gets features of images.
+
+    Args:
+        threads: who does it.
+        lanes: what is wanted.
+        source: how images are read.
+        kept: where features are looked for and stored; None: nowhere.
+    """
+
+    def __init__(
+        self, threads: WorkerThreads, lanes: Sequence[Lane], source: ImageSource[Item], kept: "KeptFeatures | None"
+    ) -> None:
+        self._threads = threads
+        self._lanes = lanes
+        self._source = source
+        self._kept = kept
+        self._queues: dict[Lane, BatchQueue[Item]] = {}  # of those lanes in which not everything was stored
+        self._unsaved: dict[str, dict[FeatureKey, np.ndarray]] = {}
+        self._seconds_lock = threading.Lock()
+        self.seconds = StageSeconds()
+        self.num_computed = 0
+        self.num_reused = 0
+
+    def run(self, items: Iterable[Item]) -> Iterator[Part[Item]]:
+        """Yield every image once for each lane, as soon as it is done; in any order."""
+        try:
+            for block in batched(self._open_ahead(items), LOOKUP_SIZE):
+                yield from self._enter(block)
+                for lane, queue in self._queues.items():
+                    while len(queue) > BATCHES_AHEAD + 1 or queue.num_bytes > MAX_WAITING_BYTES:
+                        yield self._compute(lane, queue.pop())
+            for lane, queue in self._queues.items():
+                while len(queue):
+                    yield self._compute(lane, queue.pop())
+            self._save()
+        finally:
+            # A caller that stops early must not wait for what it will not use.
+            for queue in self._queues.values():
+                while len(queue):
+                    for filler in queue.pop().fillers:
+                        filler.cancel()
+
+    def _open_ahead(self, items: Iterable[Item]) -> Iterator[tuple[Item, Opened | ImageError]]:
+        groups = batched(items, GROUP_SIZE)
+        opened = map_ahead(self._threads.reading, self._open_group, groups, ahead=READ_AHEAD_GROUPS)
+        for group, images in opened:
+            yield from zip(group, images, strict=True)
+
+    def _open_group(self, group: Sequence[Item]) -> list[Opened | ImageError]:
+        started_at_s = time.perf_counter()
+        opened = [self._try_to_open(item) for item in group]
+        self._spend(read_s=time.perf_counter() - started_at_s)
+        return opened
+
+    def _try_to_open(self, item: Item) -> Opened | ImageError:
+        try:
+            return self._source.open(item)
+        except InputError as error:
+            return ImageError(error.reason, error.detail)
+
+    def _enter(self, block: Sequence[tuple[Item, Opened | ImageError]]) -> Iterator[Part[Item]]:
+        """Yield what needs no pixels, and send the others to be decoded."""
+        unread = [(item, opened) for item, opened in block if isinstance(opened, ImageError)]
+        read = [(item, opened) for item, opened in block if isinstance(opened, Opened)]
+        lanes_of: list[list[Lane]] = [[] for _ in read]
+        for lane in self._lanes:
+            stored = self._look_up(lane, [opened for _, opened in read])
+            for number, lanes in enumerate(lanes_of):
+                if number not in stored:
+                    lanes.append(lane)
+            self.num_reused += len(stored)
+            if stored or unread:
+                yield Part(
+                    lane,
+                    [read[number][0] for number in stored],
+                    [read[number][1].key for number in stored],
+                    {name: np.stack([row[name] for row in stored.values()]) for name in lane.names if stored},
+                    unread,
+                )
+        self._decode([(item, opened, lanes) for (item, opened), lanes in zip(read, lanes_of, strict=True) if lanes])
+
+    def _look_up(self, lane: Lane, images: Sequence[Opened]) -> dict[int, dict[str, np.ndarray]]:
+        """The stored vectors of those images of which all that the lane wants is stored, by position."""
+        keys = {number: image.key for number, image in enumerate(images) if image.key is not None}
+        if self._kept is None or not keys:
+            return {}
+        found = self._kept.find(lane.names, list(keys.values()))
+        return {
+            number: {name: found[name][key] for name in lane.names}
+            for number, key in keys.items()
+            if all(key in found[name] for name in lane.names)
+        }
+
+    def _decode(self, images: Sequence[tuple[Item, Opened, Sequence[Lane]]]) -> None:
+        for group in batched(images, GROUP_SIZE):
+            fills = []
+            batches = set()
+            for item, opened, lanes in group:
+                places = {lane: self._queue(lane).add(item, opened.key) for lane in lanes}
+                fills.append((item, opened.data, places))
+                for batch, _ in places.values():
+                    batch.num_bytes += len(opened.data) if isinstance(opened.data, bytes) else 0
+                    batches.add(batch)
+            filler = self._threads.decoding.submit(self._fill_group, fills)
+            for batch in batches:
+                batch.fillers.add(filler)
+
+    def _queue(self, lane: Lane) -> BatchQueue[Item]:
+        if lane not in self._queues:
+            sizes = [extractor.engine().batch_size for extractor in lane.extractors]
+            self._queues[lane] = BatchQueue(max(sizes, default=LOOKUP_SIZE), lane.contract.size_hw)
+        return self._queues[lane]
+
+    def _fill_group(
+        self, fills: list[tuple[Item, bytes | np.ndarray | None, dict[Lane, tuple[Batch[Item], int]]]]
+    ) -> None:
+        started_at_s = time.perf_counter()
+        while fills:  # whose files are let go of one by one
+            item, data, places = fills.pop()
+            try:
+                slots = {lane.contract: batch.images[slot] for lane, (batch, slot) in places.items()}
+                self._source.fill(item, data, slots)
+            except InputError as error:
+                for batch, slot in places.values():
+                    batch.errors[slot] = ImageError(error.reason, error.detail)
+        self._spend(decode_s=time.perf_counter() - started_at_s)
+
+    def _compute(self, lane: Lane, batch: Batch[Item]) -> Part[Item]:
+        started_at_s = time.perf_counter()
+        for filler in wait(batch.fillers).done:
+            filler.result()
+        self._spend(wait_s=time.perf_counter() - started_at_s)
+        good = [slot for slot in range(len(batch.items)) if slot not in batch.errors]
+        vectors = {extractor.name: self._run(extractor, batch, good) for extractor in lane.extractors if good}
+        keys = [batch.keys[slot] for slot in good]
+        self._keep(keys, vectors)
+        self._queues[lane].recycle(batch)
+        errors = [(batch.items[slot], error) for slot, error in batch.errors.items()]
+        return Part(lane, [batch.items[slot] for slot in good], keys, vectors, errors)
+
+    def _run(self, extractor: Extractor, batch: Batch[Item], good: list[int]) -> np.ndarray:
+        engine = extractor.engine()
+        images = batch.images[: len(batch.items)]
+        with self._threads.device:
+            started_at_s = time.perf_counter()
+            # Of a bad image whatever its slot held before is computed too: it is thrown away, and others wait for none.
+            features = engine.features(images)
+            self._spend(engine_s=time.perf_counter() - started_at_s)
+        self.num_computed += len(good)
+        return features if len(good) == len(images) else features[good]
+
+    def _keep(self, keys: Sequence[FeatureKey | None], vectors: Mapping[str, np.ndarray]) -> None:
+        if self._kept is None:
+            return
+        for name, rows in vectors.items():
+            found = {key: row for key, row in zip(keys, rows, strict=True) if key is not None}
+            self._unsaved.setdefault(name, {}).update(found)
+        if sum(map(len, self._unsaved.values())) >= SAVE_SIZE:
+            self._save()
+
+    def _save(self) -> None:
+        if self._kept is None or not any(self._unsaved.values()):
+            return
+        started_at_s = time.perf_counter()
+        self._kept.save(self._unsaved)
+        self._unsaved = {}
+        self._spend(write_s=time.perf_counter() - started_at_s)
+
+    def _spend(self, **seconds: float) -> None:
+        """Add to what the stages took; threads do too."""
+        with self._seconds_lock:
+            for stage, spent in seconds.items():
+                setattr(self.seconds, stage, getattr(self.seconds, stage) + spent)
