@@ -49,17 +49,6 @@ class ImageLoader:
         """
         return self._reader.read(locator)
 
-    def decode(self, data: bytes | np.ndarray) -> np.ndarray:
-        """Decode what `read` returned, in full.
-
-        Returns:
-            (H, W, 3) uint8 RGB.
-
-        Raises:
-            InputError: it is no image, damaged, or too large.
-        """
-        return self._decoder.decode(data)
-
     def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
         """Decode what `read` returned once, and write it into each slot, (H, W, 3) uint8 RGB, as its contract says.
 
