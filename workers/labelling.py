@@ -12,6 +12,7 @@ from core.preprocessing import PreprocessingContract
 from core.types import ResizeMode, TrainMode
 from db import models as model_store
 from db.ledger import leasing
+from db.ledger.closing import close_finished_jobs
 from workers.chunks import AskedModel, ChunkWork, OwedImage, read_work
 from workers.features.kept import KeptFeatures, content_hash, extractor_name
 from workers.features.pipeline import FeaturePipeline
@@ -78,6 +79,9 @@ def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
         held = leasing.finish(session, work.claim, outcomes, seconds=seconds)
     if not held:
         raise LeaseLostError(f"Chunk {work.claim.chunk_id} was leased to another worker before it was finished.")
+    # Of two chunks that end in the same moment neither saw the other's end.
+    with runtime.database.write() as session:
+        close_finished_jobs(session, job_id=work.claim.job_id)
 
 
 def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Outcome], StageSeconds]:

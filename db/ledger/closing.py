@@ -14,8 +14,8 @@ ACTIVE_S = JobTable.active_s + now_s() - JobTable.started_at
 def close_finished_jobs(session: Session, *, job_id: int | None = None) -> tuple[int, ...]:
     """End every running job that owes nothing any more (or only the one named).
 
-    Two workers that finish a job's last two chunks in the same moment may each see the other's as open; then neither
-    closes it, and the next sweep does.
+    Two transactions that finish a job's last two chunks in the same moment may each see the other's as open; then neither
+    closes it. Workers therefore ask once more behind their commit, and every sweep asks.
 
     Returns:
         The jobs that this call ended.

@@ -55,6 +55,7 @@ class ReadingEngine:
 
     batch_size: int = 8
     num_bytes: int = 0
+    turns: threading.Semaphore = field(default_factory=threading.Semaphore)
     num_images: int = 0
     busy: threading.Lock = field(default_factory=threading.Lock)
 

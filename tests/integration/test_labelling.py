@@ -1,5 +1,6 @@
 """The labelling step on a real ledger, with a counting decoder and engine in place of the heavy ones."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -61,6 +62,7 @@ class CountingEngine:
 
     batch_size: int = 4
     num_bytes: int = 1
+    turns: threading.Semaphore = field(default_factory=threading.Semaphore)
     num_images: int = 0
     num_features: int = 2
 

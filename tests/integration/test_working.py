@@ -42,6 +42,7 @@ class GreyImages:
 class ConstantEngine:
     batch_size: int = 4
     num_bytes: int = 1
+    turns: threading.Semaphore = field(default_factory=threading.Semaphore)
 
     def features(self, images: np.ndarray) -> np.ndarray:
         return np.ones((len(images), 2), np.float32)

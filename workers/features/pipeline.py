@@ -181,7 +181,7 @@ class FeaturePipeline(Generic[Item]):
     def _run(self, extractor: Extractor, batch: Batch[Item], good: list[int]) -> np.ndarray:
         engine = extractor.engine()
         images = batch.images[: len(batch.items)]
-        with self._threads.device:
+        with engine.turns:
             started_at_s = time.perf_counter()
             # Of a bad image whatever its slot held before is computed too: it is thrown away, and others wait for none.
             features = engine.features(images)

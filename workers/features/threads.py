@@ -1,6 +1,5 @@
 """The threads of one worker process, shared by all the chunks that it works on."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 # Reading waits for disks and networks more than it computes, so it has more threads than there are cores.
@@ -8,7 +7,7 @@ NUM_READING_THREADS = 8
 
 
 class WorkerThreads:
-    """Who reads, who decodes, and whose turn it is on the device. Threads start with the first work.
+    """Who reads and who decodes. Threads start with the first work.
 
     Args:
         num_decoding: threads that decode; OpenCV lets go of Python's lock meanwhile.
@@ -17,8 +16,6 @@ class WorkerThreads:
     def __init__(self, *, num_decoding: int) -> None:
         self.reading = ThreadPoolExecutor(NUM_READING_THREADS, thread_name_prefix="read")
         self.decoding = ThreadPoolExecutor(num_decoding, thread_name_prefix="decode")
-        # While one chunk is on the device, another is decoded, ranked and written.
-        self.device = threading.Lock()
 
     def close(self) -> None:
         """Let the threads end; what they have not begun is dropped."""

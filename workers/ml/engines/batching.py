@@ -4,6 +4,7 @@ Nothing here imports what computes; which of them ran out of memory is told from
 """
 
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -34,11 +35,13 @@ class BatchedEngine(ABC):
     Args:
         spec: which backbone it runs.
         batch_size: images per forward pass.
+        num_turns: how many batches it computes at once.
     """
 
-    def __init__(self, spec: BackboneSpec, *, batch_size: int) -> None:
+    def __init__(self, spec: BackboneSpec, *, batch_size: int, num_turns: int = 1) -> None:
         self._spec = spec
         self.batch_size = batch_size  # how many images one forward pass takes at most
+        self.turns = threading.Semaphore(num_turns)
         # Called with a batch size that memory has made smaller, once it has proved itself.
         self.on_smaller: Callable[[int], None] | None = None
 

@@ -3,6 +3,7 @@
 What comes before (decoding, resizing) and after (heads) is not its business.
 """
 
+import threading
 from enum import StrEnum
 from typing import Protocol
 
@@ -30,8 +31,12 @@ class Engine(Protocol):
     def num_bytes(self) -> int:
         """Memory that the weights take."""
 
+    @property
+    def turns(self) -> threading.Semaphore:
+        """Whoever computes holds one of these; there are as many as it computes batches at once."""
+
     def features(self, images: np.ndarray) -> np.ndarray:
-        """Compute feature vectors. One thread at a time.
+        """Compute feature vectors. No more threads at a time than it has turns.
 
         Args:
             images: (N, H, W, 3) uint8 RGB of the backbone's input size; N may be anything.
