@@ -17,7 +17,7 @@ from db.workers import WorkerIdentity
 from workers.features.threads import WorkerThreads
 from workers.ml.decoding import Decoder
 from workers.ml.model_cache import BackboneCache
-from workers.ml.resizing import Picture, prepare
+from workers.ml.resizing import prepare
 from workers.reading import ItemReader
 from workers.trained import HeadCache
 
@@ -49,34 +49,15 @@ class ImageLoader:
         """
         return self._reader.read(locator)
 
-    def decode(self, data: bytes | np.ndarray) -> np.ndarray:
-        """Decode what `read` returned, in full.
-
-        Returns:
-            (H, W, 3) uint8 RGB.
-
-        Raises:
-            InputError: it is no image, damaged, or too large.
-        """
-        return self._decoder.decode(data)
-
-    def decode_for(self, data: bytes | np.ndarray, contracts: Collection[PreprocessingContract]) -> Picture:
-        """Decode what `read` returned as large as the contracts need it, for `resizing.prepare`.
-
-        Raises:
-            InputError: it is no image, damaged, or too large.
-        """
-        return self._decoder.decode_for(data, contracts)
-
     def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
         """Decode what `read` returned once, and write it into each slot, (H, W, 3) uint8 RGB, as its contract says.
 
         Raises:
             InputError: it is no image, damaged, or too large.
         """
-        picture = self.decode_for(data, slots)
+        picture = self._decoder.decode_for(data, slots.keys())
         for contract, slot in slots.items():
-            prepare(picture, contract, out=slot)
+            prepare(picture, contract, slot)
 
     def prepare(
         self, locator: Locator, contracts: Collection[PreprocessingContract]
@@ -89,7 +70,7 @@ class ImageLoader:
         Raises:
             InputError: the image cannot be read or decoded.
         """
-        picture = self.decode_for(self.read(locator), contracts)
+        picture = self._decoder.decode_for(self.read(locator), contracts)
         return {contract: prepare(picture, contract) for contract in contracts}
 
 

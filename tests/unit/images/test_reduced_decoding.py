@@ -226,8 +226,12 @@ def test_loader_decodes_no_more_of_a_photograph_than_its_contracts_need(decoder,
     path.write_bytes(encoded(waves(400, 600), ".jpg"))
     contract = PreprocessingContract((24, 24))
     loader = ImageLoader(ItemReader(LIMITS), decoder)
+    slot = np.empty((24, 24, 3), np.uint8)
 
     prepared = loader.prepare(FileLocator(str(path)), [contract])[contract]
+    loader.fill(path.read_bytes(), {contract: slot})
 
-    np.testing.assert_array_equal(prepared, prepare(decoder.decode_for(path.read_bytes(), [contract]), contract))
-    assert not np.array_equal(prepared, prepare(decoder.decode(path.read_bytes()), contract))
+    expected = prepare(decoder.decode_for(path.read_bytes(), [contract]), contract)
+    np.testing.assert_array_equal(prepared, expected)
+    np.testing.assert_array_equal(slot, expected)
+    assert not np.array_equal(expected, prepare(decoder.decode(path.read_bytes()), contract))
