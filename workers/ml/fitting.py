@@ -1,25 +1,22 @@
-"""Fitting a Keras model, epoch by epoch, so that it can be stopped behind any of them and gone on with elsewhere.
+"""Fitting, epoch by epoch, so that it can be stopped behind any of them and gone on with elsewhere.
 
 The same seed and the same machine give the same numbers bit by bit, in one go or in several: the order of the images
-follows from the seed and the epoch's number, and `state` is everything else. What the model is, and where its inputs
-come from, is not known here.
+follows from the seed and the epoch's number, and `state` is everything else. What learns, and where its inputs come
+from, is not known here; nor is Keras.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from core.errors import TrainingError
+from core.errors import DamagedModelError, TrainingError
 from core.training import EpochMetrics
 from core.types import Split, TrainMode
 from workers.ml.figures import Figures
-from workers.ml.trainable import frozen_variables
-
-if TYPE_CHECKING:
-    import keras
+from workers.ml.learner import Learner
 
 # Keys of the state.
 _VARIABLE, _OPTIMIZER, _BEST, _COUNTERS = "variable", "optimizer", "best", "counters"
@@ -71,34 +68,22 @@ class FitOptions:
 
 
 class Fitting:
-    """Fits one model.
+    """Fits one learner.
 
     Args:
-        model: inputs -> (N, C) logits; trained in place, and holding its best epoch when `run` has ended.
+        learner: what learns; in place, and holding its best epoch when `run` has ended.
         options: how.
     """
 
-    def __init__(self, model: "keras.Model", options: FitOptions) -> None:
-        import keras  # noqa: PLC0415 - TensorFlow comes with it
-
-        self._model = model
+    def __init__(self, learner: Learner, options: FitOptions) -> None:
+        self._learner = learner
         self._options = options
-        self._optimizer = keras.optimizers.Adam(options.learning_rate)
-        model.compile(
-            self._optimizer,
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-        self._optimizer.build(model.trainable_variables)
-        frozen = {id(variable) for variable in frozen_variables(model)}
-        # Weights, statistics of batch normalisation, seeds of dropout.
-        self._variables = [variable for variable in model.variables if id(variable) not in frozen]
         self._best: list[np.ndarray] = []
         self._best_loss = np.inf
-        self._accuracy_before = 0.0  # what the model began with; nothing less accurate is taken for better
+        self._accuracy_before = 0.0  # what it began with; nothing less accurate is taken for better
         self._lowest_loss = np.inf
         self._got_on_in_epoch = 0  # when that was
-        self.best_epoch = 0  # 0: what the model was at the beginning
+        self.best_epoch = 0  # 0: what it was at the beginning
         self.num_epochs_done = 0
         self.stopped_because: str | None = None  # a sentence, if it was not the options
 
@@ -106,8 +91,8 @@ class Fitting:
     def state(self) -> dict[str, np.ndarray]:
         """Everything that fitting goes on from, by keys that every process understands."""
         groups = {
-            _VARIABLE: _values(self._variables),
-            _OPTIMIZER: _values(self._optimizer.variables),
+            _VARIABLE: self._learner.variables,
+            _OPTIMIZER: self._learner.optimizer_variables,
             _BEST: self._best,
         }
         state = {f"{name}/{number:05}": value for name, values in groups.items() for number, value in enumerate(values)}
@@ -116,11 +101,21 @@ class Fitting:
         return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state of the same model and options."""
-        for name, variables in ((_VARIABLE, self._variables), (_OPTIMIZER, self._optimizer.variables)):
-            for number, variable in enumerate(variables):
-                variable.assign(state[f"{name}/{number:05}"])
-        self._best = [state[key] for key in sorted(state) if key.startswith(f"{_BEST}/")]
+        """Go on from a state of a learner of the same kind, with the same options.
+
+        Raises:
+            DamagedModelError: it is of another kind, perhaps of another version of Labelyard; nothing has changed.
+        """
+        variables, optimizer_variables = _group(state, _VARIABLE), _group(state, _OPTIMIZER)
+        expected = self._learner.variables, self._learner.optimizer_variables
+        if (received := _shapes(variables, optimizer_variables)) != _shapes(*expected):
+            raise DamagedModelError(
+                f"The checkpoint does not fit what is trained: expected variables of the shapes {_shapes(*expected)}, "
+                f"received {received}. Another version of Labelyard wrote it. Cancel the job, and train again."
+            )
+        self._learner.assign(variables)
+        self._learner.assign_optimizer(optimizer_variables)
+        self._best = _group(state, _BEST)
         *epochs, self._best_loss, self._lowest_loss, self._accuracy_before = state[_COUNTERS].tolist()
         self.num_epochs_done, self.best_epoch, self._got_on_in_epoch = map(int, epochs)
 
@@ -156,7 +151,7 @@ class Fitting:
             measured = {Split.TRAIN: self._train_epoch(train, epoch, on_batch)}
             if val is not None:
                 measured[Split.VAL] = self._evaluate(val, on_batch)
-            if not (all(figures.is_finite for figures in measured.values()) and self._has_finite_variables):
+            if not (all(figures.is_finite for figures in measured.values()) and self._learner.is_finite):
                 self._diverged(epoch)
                 break
             self.num_epochs_done = epoch
@@ -174,13 +169,7 @@ class Fitting:
                 )
                 for split, figures in measured.items()
             )
-        for variable, value in zip(self._variables, self._best, strict=True):
-            variable.assign(value)
-
-    @property
-    def _has_finite_variables(self) -> bool:
-        # The last batch may ruin them after its loss was taken, and some implementations of ReLU make zero of NaN.
-        return all(np.isfinite(value).all() for value in _values(self._variables))
+        self._learner.assign(self._best)
 
     @property
     def _is_patience_out(self) -> bool:
@@ -193,9 +182,9 @@ class Fitting:
         for first in range(0, len(order), self._options.batch_size):
             positions = order[first : first + self._options.batch_size]
             true = examples.class_indices[positions]
-            self._optimizer.learning_rate = self._rate(epoch, first / len(order))
             inputs = examples.inputs(positions, epoch=epoch)
-            figures.add(self._model.train_on_batch(inputs, true, weights[true], return_dict=True), len(true))
+            rate = self._rate(epoch, first / len(order))
+            figures += self._learner.learn(inputs, true, weights[true], rate=rate)
             on_batch()
             if not figures.is_finite:
                 break
@@ -206,7 +195,7 @@ class Fitting:
         for first in range(0, len(examples), self._options.batch_size):
             positions = np.arange(first, min(first + self._options.batch_size, len(examples)))
             inputs, true = examples.inputs(positions, epoch=0), examples.class_indices[positions]
-            figures.add(self._model.test_on_batch(inputs, true, return_dict=True), len(true))
+            figures += self._learner.judge(inputs, true)
             on_batch()
         return figures
 
@@ -228,7 +217,7 @@ class Fitting:
         # The first is kept whatever it is; among equals, the earlier.
         if (loss < self._best_loss and accuracy >= self._accuracy_before) or not self._best:
             self._best_loss, self.best_epoch = loss, self.num_epochs_done
-            self._best = _values(self._variables)
+            self._best = self._learner.variables
 
     def _diverged(self, epoch: int) -> None:
         rate = self._options.learning_rate
@@ -242,6 +231,9 @@ class Fitting:
         self.stopped_because = f"{sentence} {kept} was kept."
 
 
-def _values(variables: "list[keras.Variable]") -> list[np.ndarray]:
-    # Copies: on a CPU they may be views of memory that training goes on changing.
-    return [np.array(variable.numpy()) for variable in variables]
+def _group(state: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
+    return [state[key] for key in sorted(state) if key.startswith(f"{name}/")]
+
+
+def _shapes(*groups: list[np.ndarray]) -> list[list[tuple[int, ...]]]:
+    return [[value.shape for value in values] for values in groups]

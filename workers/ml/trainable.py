@@ -1,4 +1,4 @@
-"""What is trained: a new last layer on features, or a network with its last layer.
+"""What is trained of whole networks: a network with a last layer on it.
 
 The models give logits, not probabilities, which the loss prefers. They share their variables with the backbone that
 they were made of, so that a backbone is trained in place.
@@ -18,33 +18,11 @@ if TYPE_CHECKING:
     import keras
 
 CLASSIFIER = "classifier"  # the new last layer's name
-_SCALING = "scaling"
 
 # Adam's step sizes. `head`: on features of unit spread it comes, from any seed, to where scikit-learn's logistic
 # regression ends (README, "Train your own"). `finetune`: small, so that what a million images taught it survives.
 # Source: the guide "Transfer learning & fine-tuning" of Keras 3, which takes 1e-5. `scratch`: Adam's own default.
 DEFAULT_LEARNING_RATES = {TrainMode.HEAD: 3e-4, TrainMode.FINETUNE: 1e-5, TrainMode.SCRATCH: 1e-3}
-
-
-def build_head_model(features: np.ndarray, num_classes: int) -> "keras.Model":
-    """Build a new last layer.
-
-    It begins at zero, where it knows nothing: the problem is convex, so the seed decides the order of the images alone.
-
-    Args:
-        features: (N, F) float32, what it will be fitted to; their spread is scaled to 1.
-        num_classes: C.
-
-    Returns:
-        A Keras model, (N, F) float32 features -> (N, C) logits.
-    """
-    import keras  # noqa: PLC0415 - TensorFlow comes with it
-
-    spread = float(features.std())
-    inputs = keras.Input((features.shape[1],))
-    scaled = keras.layers.Rescaling(1 / spread if spread > 0 else 1.0, name=_SCALING)(inputs)
-    logits = keras.layers.Dense(num_classes, kernel_initializer="zeros", name=CLASSIFIER)(scaled)
-    return keras.Model(inputs, logits)
 
 
 def build_network_model(
@@ -85,10 +63,9 @@ def build_network_model(
 
 
 def head_from(model: "keras.Model", labels: tuple[ClassLabel, ...]) -> Head:
-    """The last layer of a model that was built here, as a head on unscaled features."""
+    """The last layer of a model that was built here."""
     kernel, bias = (np.array(weight, np.float32) for weight in model.get_layer(CLASSIFIER).get_weights())
-    scale = next((layer.scale for layer in model.layers if layer.name == _SCALING), 1.0)
-    return Head(kernel * np.float32(scale), bias, labels)
+    return Head(kernel, bias, labels)
 
 
 def count_parameters(model: "keras.Model") -> tuple[int, int]:

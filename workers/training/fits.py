@@ -11,9 +11,12 @@ from db.results import class_labels
 from db.samples import Sample
 from workers.ml.ahead import batched
 from workers.ml.backbones import Backbone
+from workers.ml.catalog import BackboneSpec
 from workers.ml.fitting import ArrayExamples
 from workers.ml.heads import Head
+from workers.ml.linear_learner import LinearLearner
 from workers.ml.loading import affordable_batch_size
+from workers.ml.networks import NUM_IMAGENET_CLASSES
 from workers.training.contents import Contents
 from workers.training.division import Division
 from workers.training.images import ImageExamples
@@ -72,16 +75,18 @@ class Fitter:
                 return self._fit_network(None)
 
     def _fit_head(self) -> Fitted:
-        # Keras comes with it; a worker imports it with the first network that it loads.
-        from workers.ml.trainable import build_head_model, head_from  # noqa: PLC0415
-
         train, val = self._head_examples(Split.TRAIN), self._head_examples(Split.VAL)
-        model = build_head_model(train.array, len(self._options.classes))
-        result = self._runner.run(TrainMode.HEAD, model, train, val)
-        head = head_from(model, self._labels())
-        published = self._tools.published()
-        num_frozen = published.spec.num_parameters - published.head.num_parameters
-        return Fitted(head, self._contents.vectors, None, head.num_parameters, num_frozen, result)
+        learner = LinearLearner(train.array, len(self._options.classes))
+        result = self._runner.run(TrainMode.HEAD, learner, train, val)
+        head = learner.head(self._labels())
+        return Fitted(
+            head,
+            self._contents.vectors,
+            None,
+            head.num_parameters,
+            num_backbone_parameters(self._tools.work.spec),
+            result,
+        )
 
     def _head_examples(self, split: Split) -> ArrayExamples:
         samples = self._division.samples[split]
@@ -94,7 +99,9 @@ class Fitter:
         return ArrayExamples(features, class_indices)
 
     def _fit_network(self, head: Head | None) -> Fitted:
-        from workers.ml.backbones import build_backbone  # noqa: PLC0415 - as above
+        # Keras comes with them.
+        from workers.ml.backbones import build_backbone  # noqa: PLC0415
+        from workers.ml.keras_learner import KerasLearner  # noqa: PLC0415
         from workers.ml.layers import layers_to_train  # noqa: PLC0415
         from workers.ml.trainable import build_network_model, count_parameters, head_from  # noqa: PLC0415
         from workers.ml.variables import changed_variables, collect_variables  # noqa: PLC0415
@@ -112,7 +119,9 @@ class Fitter:
             backbone, len(self._options.classes), head=head, trainable=layers, batch_norm_frozen=is_finetune
         )
         num_trainable, num_frozen = count_parameters(model)
-        result = self._runner.run(mode, model, self._image_examples(Split.TRAIN), self._image_examples(Split.VAL))
+        result = self._runner.run(
+            mode, KerasLearner(model), self._image_examples(Split.TRAIN), self._image_examples(Split.VAL)
+        )
         # From scratch there is nothing published to compare with, so all of it is stored.
         changed = changed_variables(before, backbone.network) if is_finetune else collect_variables(backbone.network)
         return Fitted(
@@ -149,3 +158,8 @@ class Fitter:
 
 def _class_indices(samples: Sequence[Sample]) -> np.ndarray:
     return np.array([sample.class_index for sample in samples], np.int64)
+
+
+def num_backbone_parameters(spec: BackboneSpec) -> int:
+    """How many parameters a published network has without ImageNet's head; nothing is loaded to count them."""
+    return spec.num_parameters - (spec.feature_size + 1) * NUM_IMAGENET_CLASSES

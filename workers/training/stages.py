@@ -4,27 +4,30 @@ What a stage fits is decided in `fits`; here it is only kept going.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+import numpy as np
+import structlog
+
+from core.errors import DamagedModelError
 from core.training import DEFAULT_NUM_EPOCHS, TrainOptions
 from core.types import ClassWeights, TrainMode
 from db.samples import Sample
 from workers.holding import HeldLease
 from workers.ml.fitting import Examples, FitOptions, Fitting
+from workers.ml.learner import Learner
 from workers.ml.trainable import DEFAULT_LEARNING_RATES
 from workers.training.checkpoints import Checkpoints
 
-if TYPE_CHECKING:
-    import keras
+logger = structlog.get_logger(__name__)
 
 BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """What a stage came to; its model holds the best epoch."""
+    """What a stage came to; its learner holds the best epoch."""
 
     num_epochs: int  # that all stages have run so far
     best_epoch: int  # numbered over all stages; the last of the stage before if nothing here was better
@@ -60,22 +63,32 @@ class StageRunner:
         numbers = [metrics.number for metrics in self._checkpoints.epochs() if metrics.stage is stage]
         self._num_epochs_before = max(numbers, default=0)
 
-    def run(self, stage: TrainMode, model: "keras.Model", train: Examples, val: Examples | None) -> StageResult:
-        """Fit a model from where it stands.
+    def run(self, stage: TrainMode, learner: Learner, train: Examples, val: Examples | None) -> StageResult:
+        """Fit a learner from where the training stands.
 
         Raises:
             LeaseLostError: the training was taken away.
             TrainingError: the loss is no number from the first epoch on.
+            DamagedModelError: another version of Labelyard wrote the checkpoint of a network.
         """
-        fitting = Fitting(model, self._fit_options(stage))
+        fitting = Fitting(learner, self._fit_options(stage))
         if self._saved is not None and self._saved[0] is stage:
-            fitting.restore(self._saved[1])
+            self._restore(stage, fitting, self._saved[1])
         before = self._num_epochs_before
         for epoch in fitting.run(train, val, on_batch=self._lease.progressed):
             numbered = [replace(metrics, number=metrics.number + before) for metrics in epoch]
             self._checkpoints.save(stage, fitting.state, numbered)
         self._num_epochs_before = before + fitting.num_epochs_done
         return StageResult(self._num_epochs_before, before + fitting.best_epoch, fitting.stopped_because)
+
+    def _restore(self, stage: TrainMode, fitting: Fitting, state: Mapping[str, np.ndarray]) -> None:
+        try:
+            fitting.restore(state)
+        except DamagedModelError as error:
+            if stage is not TrainMode.HEAD:
+                raise
+            # A head is fitted anew before anyone could do anything about it.
+            logger.warning("checkpoint_ignored", stage=stage, problem=str(error))
 
     def _fit_options(self, stage: TrainMode) -> FitOptions:
         # What a user says of epochs and rate is for the mode that he names. A head before fine-tuning is fitted as

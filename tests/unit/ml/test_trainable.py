@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from core.labels import ClassLabel
 from core.types import TrainMode
@@ -11,9 +10,12 @@ from workers.ml.backbones import Backbone, build_backbone
 from workers.ml.catalog import get_backbone
 from workers.ml.fitting import ArrayExamples, FitOptions, Fitting
 from workers.ml.heads import Head
+from workers.ml.keras_learner import KerasLearner
 from workers.ml.layers import layers_to_train
-from workers.ml.trainable import build_head_model, build_network_model, count_parameters, head_from
+from workers.ml.linear_learner import LinearLearner
+from workers.ml.trainable import build_network_model, count_parameters, head_from
 from workers.ml.variables import changed_variables, collect_variables
+from workers.training.fits import num_backbone_parameters
 
 LABELS = (ClassLabel("Hat", "0"), ClassLabel("Cube", "1"))
 FIVE = tuple(ClassLabel(name, str(index)) for index, name in enumerate(("Hat", "Cube", "Card", "Torch", "Screw")))
@@ -21,38 +23,9 @@ FIVE = tuple(ClassLabel(name, str(index)) for index, name in enumerate(("Hat", "
 
 def test_five_classes_on_vgg16_are_20485_parameters_to_train_and_134260544_that_stay():
     backbone = build_backbone(get_backbone("vgg16"), weights=None)
-    model = build_head_model(np.ones((2, backbone.spec.feature_size), np.float32), 5)
-    assert count_parameters(model) == (20_485, 0)
-    assert backbone.network.count_params() == 134_260_544
-    assert head_from(model, FIVE).num_parameters == 20_485
-
-
-def test_a_head_is_as_good_as_scikit_learns_regression_from_any_seed():
-    random = np.random.default_rng(0)
-    class_indices = np.arange(600) % 3
-    centres = random.normal(size=(3, 64))
-    features = np.maximum(0, centres[class_indices] * 0.35 + random.normal(size=(600, 64))).astype(np.float32)
-    train, test = slice(0, 300), slice(300, 600)
-    expected = LogisticRegression(max_iter=1000).fit(features[train], class_indices[train])
-    accuracies = []
-    for seed in range(3):
-        model = build_head_model(features[train], 3)
-        options = FitOptions(TrainMode.HEAD, 30, 5, 3e-4, seed, None, 32)
-        examples = ArrayExamples(features[train], class_indices[train].astype(np.int64))
-        list(Fitting(model, options).run(examples, None, on_batch=lambda: None))
-        head = head_from(model, FIVE[:3])
-        accuracies.append((head.probabilities(features[test]).argmax(axis=1) == class_indices[test]).mean())
-    assert min(accuracies) >= expected.score(features[test], class_indices[test]) - 0.02
-
-
-def test_a_head_says_what_its_model_says_although_the_model_scales_features():
-    features = np.random.default_rng(0).normal(3, 20, (30, 5)).astype(np.float32)
-    model = build_head_model(features, 2)
-    examples = ArrayExamples(features, np.arange(30) % 2)
-    list(Fitting(model, FitOptions(TrainMode.HEAD, 3, 0, 0.1, 0, None, 8)).run(examples, None, on_batch=lambda: None))
-    np.testing.assert_allclose(
-        head_from(model, LABELS).logits(features), np.array(model(features)), rtol=1e-4, atol=1e-5
-    )
+    learner = LinearLearner(np.ones((2, backbone.spec.feature_size), np.float32), 5)
+    assert learner.head(FIVE).num_parameters == 20_485
+    assert num_backbone_parameters(backbone.spec) == backbone.network.count_params() == 134_260_544
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +46,11 @@ def head_for(backbone: Backbone) -> Head:
 
 def train_one_epoch(model: keras.Model, images: np.ndarray, mode: TrainMode) -> None:
     examples = ArrayExamples(images, np.array([0, 1, 0, 1]))
-    list(Fitting(model, FitOptions(mode, 1, 0, 0.01, 0, None, 4)).run(examples, None, on_batch=lambda: None))
+    list(
+        Fitting(KerasLearner(model), FitOptions(mode, 1, 0, 0.01, 0, None, 4)).run(
+            examples, None, on_batch=lambda: None
+        )
+    )
 
 
 def test_fine_tuning_changes_the_named_layers_and_no_statistics(backbone: Backbone, images: np.ndarray):
@@ -111,6 +88,7 @@ def test_fine_tuning_begins_with_the_answers_of_the_head(backbone: Backbone, ima
     layers = layers_to_train(backbone.network, "30%")
     model = build_network_model(backbone, 2, head=head, trainable=layers, batch_norm_frozen=True)
     np.testing.assert_allclose(np.array(model(images)), head.logits(features), rtol=1e-3, atol=1e-4)
+    assert np.array_equal(head_from(model, LABELS).weights, head.weights)
 
 
 def nested_backbone() -> Backbone:
