@@ -3,6 +3,7 @@
 Numbers alone are stored. The architecture comes from code; shapes and sha256 are checked before anything is used.
 """
 
+import threading
 from collections import OrderedDict
 
 import numpy as np
@@ -69,7 +70,7 @@ def read_head(database: Database, model: ModelTable) -> Head:
 
 
 class HeadCache:
-    """Heads in memory, the least recently used dropped.
+    """Heads in memory, the least recently used dropped. Chunks that are worked on at the same time share them.
 
     Args:
         database: where they are.
@@ -78,6 +79,7 @@ class HeadCache:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._heads: OrderedDict[int, Head] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, model_id: int) -> Head:
         """A model's head.
@@ -85,14 +87,15 @@ class HeadCache:
         Raises:
             DamagedModelError: it is missing, or not what was written.
         """
-        if model_id not in self._heads:
-            with self._database.read() as session:
-                model = session.get_one(ModelTable, model_id)
-            self._heads[model_id] = read_head(self._database, model)
-        self._heads.move_to_end(model_id)
-        while len(self._heads) > MAX_HEADS:
-            self._heads.popitem(last=False)
-        return self._heads[model_id]
+        with self._lock:
+            if model_id not in self._heads:
+                with self._database.read() as session:
+                    model = session.get_one(ModelTable, model_id)
+                self._heads[model_id] = read_head(self._database, model)
+            self._heads.move_to_end(model_id)
+            while len(self._heads) > MAX_HEADS:
+                self._heads.popitem(last=False)
+            return self._heads[model_id]
 
 
 def load_whole_parts(model: ModelTable, database: Database) -> tuple[Backbone, Head]:
