@@ -17,6 +17,7 @@ import tempfile
 from time import perf_counter
 
 from benchmarks.measurement import Measurement, print_measurements
+from benchmarks.sides.engine import compute
 
 BACKBONE = "vgg16"
 NUM_IMAGES, NUM_CLASSES, NUM_EPOCHS = 65, 5, 10
@@ -48,18 +49,17 @@ def run_labelyard() -> float:
     from core.types import TrainMode  # noqa: PLC0415
     from workers.ml.catalog import get_backbone  # noqa: PLC0415
     from workers.ml.fitting import ArrayExamples, FitOptions, Fitting  # noqa: PLC0415
+    from workers.ml.linear_learner import LinearLearner  # noqa: PLC0415
     from workers.ml.loading import load_engine  # noqa: PLC0415
     from workers.ml.networks import NetworkRecipe  # noqa: PLC0415
-    from workers.ml.trainable import DEFAULT_LEARNING_RATES, build_head_model  # noqa: PLC0415
+    from workers.ml.trainable import DEFAULT_LEARNING_RATES  # noqa: PLC0415
 
     images, class_indices = _data()
     engine, _ = load_engine(NetworkRecipe(get_backbone(BACKBONE), is_published=False), Settings())
     engine.features(images[: engine.batch_size])
-    started_at_s = perf_counter()
-    features = engine.features(images)
-    features_s = perf_counter() - started_at_s
+    features, features_s = compute(engine, images)
     options = FitOptions(TrainMode.HEAD, NUM_EPOCHS, 0, DEFAULT_LEARNING_RATES[TrainMode.HEAD], 0, None, 32)
-    fitting = Fitting(build_head_model(features, NUM_CLASSES), options)
+    fitting = Fitting(LinearLearner(features, NUM_CLASSES), options)
     ends_s = [perf_counter()]
     for _ in fitting.run(ArrayExamples(features, class_indices), None, on_batch=lambda: None):
         _ = fitting.state  # what a checkpoint would hold

@@ -24,6 +24,11 @@ class Batch(Generic[Item]):
     num_bytes: int = 0  # of files that wait in memory to be decoded into it
 
     @property
+    def good_slots(self) -> list[int]:
+        """The slots of images that could be decoded; known when its fillers are done."""
+        return [slot for slot in range(len(self.items)) if slot not in self.errors]
+
+    @property
     def is_full(self) -> bool:
         """Whether it has no slot left."""
         return len(self.items) == len(self.images)

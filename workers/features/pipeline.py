@@ -6,8 +6,9 @@ models or leases.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Generic
 
 import numpy as np
@@ -31,6 +32,8 @@ READ_AHEAD_GROUPS = 4
 LOOKUP_SIZE = 32
 # Full batches that are decoded ahead of the engine.
 BATCHES_AHEAD = 2
+# Batches that one chunk has with an engine; a chunk that is alone is to keep all of the chip busy.
+BATCHES_COMPUTED_AT_ONCE = 2
 # Files that wait in memory to be decoded; photographs of many megabytes go to the engine in smaller batches.
 MAX_WAITING_BYTES = 64 * 1024**2
 # Vectors that are stored in one transaction.
@@ -55,6 +58,7 @@ class FeaturePipeline(Generic[Item]):
         self._source = source
         self._kept = kept
         self._queues: dict[Lane, BatchQueue[Item]] = {}  # of those lanes in which not everything was stored
+        self._computing: deque[tuple[Lane, Batch[Item], Future[dict[str, np.ndarray]]]] = deque()
         self._unsaved: dict[str, dict[FeatureKey, np.ndarray]] = {}
         self._seconds_lock = threading.Lock()
         self.seconds = StageSeconds()
@@ -66,19 +70,31 @@ class FeaturePipeline(Generic[Item]):
         try:
             for block in batched(self._open_ahead(items), LOOKUP_SIZE):
                 yield from self._enter(block)
-                for lane, queue in self._queues.items():
-                    while len(queue) > BATCHES_AHEAD + 1 or queue.num_bytes > MAX_WAITING_BYTES:
-                        yield self._compute(lane, queue.pop())
-            for lane, queue in self._queues.items():
-                while len(queue):
-                    yield self._compute(lane, queue.pop())
+                yield from self._advance()
+            yield from self._advance(to_the_end=True)
             self._save()
         finally:
-            # A caller that stops early must not wait for what it will not use.
-            for queue in self._queues.values():
-                while len(queue):
-                    for filler in queue.pop().fillers:
-                        filler.cancel()
+            self._give_up()
+
+    def _advance(self, *, to_the_end: bool = False) -> Iterator[Part[Item]]:
+        """Send batches to their engines as long as there is more than is wanted in advance; yield what comes back."""
+        for lane, queue in self._queues.items():
+            while len(queue) > (0 if to_the_end else BATCHES_AHEAD + 1) or queue.num_bytes > MAX_WAITING_BYTES:
+                batch = queue.pop()
+                self._computing.append((lane, batch, self._threads.computing.submit(self._compute, lane, batch)))
+                if len(self._computing) > BATCHES_COMPUTED_AT_ONCE:
+                    yield self._collect()
+        while self._computing and to_the_end:
+            yield self._collect()
+
+    def _give_up(self) -> None:
+        """Wait for nothing that will not be used."""
+        for _, _, computed in self._computing:
+            computed.cancel()
+        for queue in self._queues.values():
+            while len(queue):
+                for filler in queue.pop().fillers:
+                    filler.cancel()
 
     def _open_ahead(self, items: Iterable[Item]) -> Iterator[tuple[Item, Opened | ImageError]]:
         groups = batched(items, GROUP_SIZE)
@@ -165,13 +181,21 @@ class FeaturePipeline(Generic[Item]):
                     batch.errors[slot] = ImageError(error.reason, error.detail)
         self._spend(decode_s=time.perf_counter() - started_at_s)
 
-    def _compute(self, lane: Lane, batch: Batch[Item]) -> Part[Item]:
+    def _compute(self, lane: Lane, batch: Batch[Item]) -> dict[str, np.ndarray]:
+        """The features of a batch's good images by every network of its lane; in a thread."""
         started_at_s = time.perf_counter()
         for filler in wait(batch.fillers).done:
             filler.result()
         self._spend(wait_s=time.perf_counter() - started_at_s)
-        good = [slot for slot in range(len(batch.items)) if slot not in batch.errors]
-        vectors = {extractor.name: self._run(extractor, batch, good) for extractor in lane.extractors if good}
+        good = batch.good_slots
+        return {extractor.name: self._run(extractor, batch, good) for extractor in lane.extractors if good}
+
+    def _collect(self) -> Part[Item]:
+        """Wait for the oldest batch that is being computed."""
+        lane, batch, computed = self._computing.popleft()
+        vectors = computed.result()
+        good = batch.good_slots
+        self.num_computed += len(good) * len(vectors)
         keys = [batch.keys[slot] for slot in good]
         self._keep(keys, vectors)
         self._queues[lane].recycle(batch)
@@ -186,7 +210,6 @@ class FeaturePipeline(Generic[Item]):
             # Of a bad image whatever its slot held before is computed too: it is thrown away, and others wait for none.
             features = engine.features(images)
             self._spend(engine_s=time.perf_counter() - started_at_s)
-        self.num_computed += len(good)
         return features if len(good) == len(images) else features[good]
 
     def _keep(self, keys: Sequence[FeatureKey | None], vectors: Mapping[str, np.ndarray]) -> None:
