@@ -1,11 +1,11 @@
-"""Running the stages of a training: each from its last checkpoint, with a checkpoint after every epoch.
+"""Running the stages of a training: each from its last checkpoint, with new checkpoints as epochs end.
 
 What a stage fits is decided in `fits`; here it is only kept going.
 """
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,8 +24,8 @@ from workers.training.checkpoints import Checkpoints
 logger = structlog.get_logger(__name__)
 
 BATCH_SIZE = 32
-# A checkpoint follows every epoch, unless epochs take milliseconds: then at most a tenth of the time goes into writing.
-WORK_PER_CHECKPOINT = 10
+# Writing a checkpoint takes 10 ms, an epoch of a head less than 1, so several epochs may share one.
+CHECKPOINT_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,23 @@ class StageRunner:
         if self._saved is not None and self._saved[0] is stage:
             self._restore(stage, fitting, self._saved[1])
         before = self._num_epochs_before
-        log = _EpochLog(self._checkpoints, stage)
-        for epoch in fitting.run(train, val, on_batch=self._lease.progressed):
-            log.add([replace(metrics, number=metrics.number + before) for metrics in epoch])
-            if log.is_due:
-                log.save(fitting.state)
-        log.save(fitting.state)
+        self._save_epochs(stage, fitting, fitting.run(train, val, on_batch=self._lease.progressed))
         self._num_epochs_before = before + fitting.num_epochs_done
         return StageResult(self._num_epochs_before, before + fitting.best_epoch, fitting.stopped_because)
+
+    def _save_epochs(self, stage: TrainMode, fitting: Fitting, epochs: Iterable[tuple[EpochMetrics, ...]]) -> None:
+        saved_at_s = time.monotonic()
+        unsaved: list[EpochMetrics] = []
+        state: Mapping[str, np.ndarray] = {}
+        for epoch in epochs:
+            # Now: behind the last epoch the best one is put back, from which nothing could go on as it would have.
+            state = fitting.state
+            unsaved += [replace(metrics, number=metrics.number + self._num_epochs_before) for metrics in epoch]
+            if time.monotonic() - saved_at_s >= CHECKPOINT_INTERVAL_S:
+                self._checkpoints.save(stage, state, unsaved)
+                saved_at_s, unsaved = time.monotonic(), []
+        if unsaved:
+            self._checkpoints.save(stage, state, unsaved)
 
     def _restore(self, stage: TrainMode, fitting: Fitting, state: Mapping[str, np.ndarray]) -> None:
         try:
@@ -111,45 +120,6 @@ class StageRunner:
             class_weights=self._class_weights,
             batch_size=BATCH_SIZE,
         )
-
-
-class _EpochLog:
-    """Epochs on their way into the database, with a checkpoint behind the last of them.
-
-    Args:
-        checkpoints: where they go.
-        stage: what is being fitted.
-    """
-
-    def __init__(self, checkpoints: Checkpoints, stage: TrainMode) -> None:
-        self._checkpoints = checkpoints
-        self._stage = stage
-        self._unsaved: list[EpochMetrics] = []
-        self._saved_at_s = time.monotonic()
-        self._saving_took_s = 0.0
-
-    @property
-    def is_due(self) -> bool:
-        """Whether enough was done since the last checkpoint to be worth another."""
-        return time.monotonic() - self._saved_at_s >= self._saving_took_s * WORK_PER_CHECKPOINT
-
-    def add(self, epoch: Sequence[EpochMetrics]) -> None:
-        """Note how an epoch went."""
-        self._unsaved += epoch
-
-    def save(self, state: Mapping[str, np.ndarray]) -> None:
-        """Store what was noted, and the state behind it.
-
-        Raises:
-            LeaseLostError: another worker has the training now.
-        """
-        if not self._unsaved:
-            return
-        started_at_s = time.monotonic()
-        self._checkpoints.save(self._stage, state, self._unsaved)
-        self._unsaved = []
-        self._saved_at_s = time.monotonic()
-        self._saving_took_s = self._saved_at_s - started_at_s
 
 
 def class_weights(options: TrainOptions, train: Sequence[Sample]) -> tuple[float, ...] | None:

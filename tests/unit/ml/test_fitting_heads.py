@@ -11,10 +11,12 @@ from core.errors import DamagedModelError
 from core.labels import ClassLabel
 from core.training import EpochMetrics, TrainOptions
 from core.types import ClassWeights, TrainMode
+from workers.ml.figures import Figures
 from workers.ml.fitting import ArrayExamples, FitOptions, Fitting
 from workers.ml.keras_learner import KerasLearner
 from workers.ml.learner import Learner
 from workers.ml.linear_learner import LinearLearner
+from workers.training import stages
 from workers.training.stages import StageRunner
 
 NUM_FEATURES, NUM_CLASSES = 20, 3
@@ -105,12 +107,14 @@ class KeptCheckpoints:
     def __init__(self, saved: tuple[TrainMode, Mapping[str, np.ndarray]] | None) -> None:
         self.saved = saved
         self.numbers: list[int] = []
+        self.num_saves = 0
 
     def load(self) -> tuple[TrainMode, Mapping[str, np.ndarray]] | None:
         return self.saved
 
     def save(self, stage: TrainMode, state: Mapping[str, np.ndarray], epoch: Sequence[EpochMetrics]) -> None:
         self.saved = stage, state
+        self.num_saves += 1
         self.numbers += [metrics.number for metrics in epoch]
 
 
@@ -162,3 +166,36 @@ def test_a_network_whose_checkpoint_does_not_fit_is_an_error_that_says_what_to_d
     with pytest.raises(DamagedModelError, match="Cancel the job, and train again"):
         run_stage(TrainMode.SCRATCH, learner, KeptCheckpoints((TrainMode.SCRATCH, state_of_keras_head())))
     assert all(np.array_equal(now, was) for now, was in zip(learner.variables, before, strict=True))
+
+
+def test_short_epochs_share_a_checkpoint_and_none_of_them_is_lost():
+    checkpoints = KeptCheckpoints(None)
+    run_stage(TrainMode.HEAD, LinearLearner(examples().array, NUM_CLASSES), checkpoints)
+    assert checkpoints.num_saves < 4
+    assert checkpoints.numbers == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_epochs_that_are_not_short_have_a_checkpoint_each(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stages, "CHECKPOINT_INTERVAL_S", 0)
+    checkpoints = KeptCheckpoints(None)
+    run_stage(TrainMode.HEAD, LinearLearner(examples().array, NUM_CLASSES), checkpoints)
+    assert checkpoints.num_saves == 4
+
+
+def test_the_checkpoint_of_the_last_epoch_holds_that_epoch_and_not_the_best():
+    class EndsWorse(LinearLearner):
+        """Is spoilt in its last epoch."""
+
+        num_judged = 0
+
+        def judge(self, inputs: np.ndarray, class_indices: np.ndarray) -> Figures:
+            self.num_judged += 1
+            # One batch of validation images in each epoch.
+            return super().judge(inputs, class_indices if self.num_judged <= 3 else (class_indices + 1) % NUM_CLASSES)
+
+    learner, checkpoints = EndsWorse(examples().array, NUM_CLASSES), KeptCheckpoints(None)
+    run_stage(TrainMode.HEAD, learner, checkpoints)
+    assert checkpoints.saved is not None
+    state = checkpoints.saved[1]
+    assert np.array_equal(learner.variables[0], state["best/00000"])
+    assert not np.array_equal(state["variable/00000"], state["best/00000"])
