@@ -40,7 +40,8 @@ def measure(suite: Suite, arguments: argparse.Namespace) -> Results:
     """Run every side of a suite in turns."""
     results: Results = []
     folder = suite.images(arguments.images or suite.num_images) if suite.images else None
-    for number in range(1, arguments.rounds + 1):
+    num_rounds = min(arguments.rounds, suite.max_rounds or arguments.rounds)
+    for number in range(1, num_rounds + 1):
         measured: dict[str, Measurement] = {}
         for run in suite.runs:
             given = [argument for argument in (folder, run.argument) if argument is not None]
@@ -50,7 +51,7 @@ def measure(suite: Suite, arguments: argparse.Namespace) -> Results:
                 print(f"round {number}: {error}", file=sys.stderr)
                 continue
             for key, value in found.items():
-                print(f"{suite.name} {number}/{arguments.rounds} {key}: {value.seconds:.2f} s", file=sys.stderr)
+                print(f"{suite.name} {number}/{num_rounds} {key}: {value.seconds:.2f} s", file=sys.stderr)
             measured |= found
         results.append(measured)
     return results
@@ -72,7 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SUITES, metavar="SUITE", help=f"of {', '.join(SUITES)}")
     parser.add_argument("--rounds", type=int, default=3, help="how often each side runs (3)")
-    parser.add_argument("--images", type=int, help="other than 1,000 photographs and 200 from a camera: for trying out")
+    parser.add_argument(
+        "--images",
+        type=int,
+        help="instead of 1,000 photographs, 200 from a camera, 1,000,000 references: for trying out",
+    )
     parser.add_argument("--chart", type=Path, default=places.OUT / "bench.svg", help="where to draw it (out/bench.svg)")
     parser.add_argument("--draw", action="store_true", help="draw what was measured last, measure nothing")
     return parser

@@ -24,7 +24,7 @@ class SideFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A ratio that is to be reached."""
+    """A ratio that is to be reached, or a plain number."""
 
     name: str
     target: float

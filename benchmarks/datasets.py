@@ -21,6 +21,9 @@ BEST_QUALITY = 95
 # Every so-manieth image of the training set is new at the second training: 5%.
 NEW_EVERY = 20
 OTHER_EVERY = 4
+# The lists of references, and what share of the images is in each.
+MANIFESTS = {"hundredth": 100, "tenth": 10, "all": 1}
+IMAGES_PER_FOLDER = 1000
 
 
 def photographs(num_images: int) -> Path:
@@ -45,6 +48,20 @@ def camera_photographs(num_images: int) -> Path:
         _save(target, noisy, quality=CAMERA_QUALITY - repetition)
 
     return _kept(f"camera-{num_images}", num_images, write)
+
+
+def manifests(num_images: int) -> Path:
+    """Lists of so many references, of a tenth and of a hundredth, named as in `MANIFESTS`; no such image exists."""
+
+    def fill(unfinished: Path) -> None:
+        for name, divisor in MANIFESTS.items():
+            with (unfinished / f"{name}.txt").open("w") as file:
+                file.writelines(
+                    f"/photographs/{number // IMAGES_PER_FOLDER:06}/{number:09}.jpg\n"
+                    for number in range(num_images // divisor)
+                )
+
+    return _once(places.KEPT / f"references-{num_images}", fill)
 
 
 def insects(*, with_new: bool) -> Path:

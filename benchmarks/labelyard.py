@@ -45,6 +45,11 @@ def run(*arguments: str | Path, env: Mapping[str, str]) -> Any:  # noqa: ANN401 
     return json.loads(done.stdout)
 
 
+def upgrade(env: Mapping[str, str]) -> None:
+    """Make the tables of a new ledger."""
+    subprocess.run([*PROGRAM, "db", "upgrade"], env=env, check=True, capture_output=True)  # noqa: S603 - our own
+
+
 def label(folder: Path, *, env: Mapping[str, str], database_url: str, options: tuple[str, ...] = ()) -> Measurement:
     """Label a folder and read from the ledger how long that took.
 
@@ -58,7 +63,7 @@ def label(folder: Path, *, env: Mapping[str, str], database_url: str, options: t
     wall_s = time.time() - started_at_s
     if summary["num_predictions"] != num_images:
         raise RuntimeError(f"{summary['num_predictions']} of {num_images} images have a label.")
-    return steady(_finished_chunks(database_url, summary["job_id"]), started_at_s=started_at_s, wall_s=wall_s)
+    return steady(finished_chunks(database_url, summary["job_id"]), started_at_s=started_at_s, wall_s=wall_s)
 
 
 def steady(chunks: list[tuple[float, int]], *, started_at_s: float, wall_s: float) -> Measurement:
@@ -82,7 +87,7 @@ def sqlite_url(env: Mapping[str, str]) -> str:
     return f"sqlite:///{Path(env['LABELYARD_HOME']).resolve() / 'labelyard.db'}"
 
 
-def _finished_chunks(database_url: str, job_id: int) -> list[tuple[float, int]]:
+def finished_chunks(database_url: str, job_id: int) -> list[tuple[float, int]]:
     """When each chunk was finished and how many images it had."""
     database = Database(database_url)
     query = select(ChunkTable.finished_at, ChunkTable.num_images).where(
@@ -90,6 +95,6 @@ def _finished_chunks(database_url: str, job_id: int) -> list[tuple[float, int]]:
     )
     try:
         with database.read() as session:
-            return [(float(at_s), number) for at_s, number in session.execute(query).tuples() if at_s is not None]
+            return [(float(at_s), number) for at_s, number in session.execute(query) if at_s is not None]
     finally:
         database.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Self
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +17,21 @@ class Measurement:
     seconds: float  # that they took at a steady pace
     startup_s: float  # what came before: imports, loading, compiling, the first batch
     wall_s: float  # all in all
+    peak_mb: float | None = None  # the most memory that the orchestrator had, where that is a question
 
     @property
     def rate(self) -> float:
         """How many a second."""
         return self.num_done / self.seconds
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float | None]:
         """Plain values for storing."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, float]) -> Self:
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote."""
-        return cls(int(values["num_done"]), values["seconds"], values["startup_s"], values["wall_s"])
+        return cls(**values)
 
 
 # Does the whole work on files, warms up first, and returns how many seconds the work itself took.

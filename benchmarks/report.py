@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.comparison import Reached, Results, by_side
+from benchmarks.measurement import Measurement
 from benchmarks.suites import Suite
 
 PACKAGES = ("keras", "tensorflow", "openvino", "ray", "opencv-python-headless", "numpy")
@@ -27,14 +28,23 @@ def print_suite(suite: Suite, results: Results, *, num_images: int) -> None:
             spread = f"({min(values):.1f} to {max(values):.1f})"
             startup_s = median(one.startup_s for one in measured)
             wall_s = median(one.wall_s for one in measured)
-            print(f"  {name:36} {median(values):9.1f} {spread:17} {startup_s:7.1f} s {wall_s:6.1f} s")
+            line = f"  {name:36} {median(values):9.1f} {spread:17} {startup_s:7.1f} s {wall_s:6.1f} s"
+            print(line + _cost_and_memory(measured))
+
+
+def _cost_and_memory(measured: Sequence[Measurement]) -> str:
+    """What an image takes and what the orchestrator's memory was at most, where memory was measured."""
+    peaks_mb = [one.peak_mb for one in measured if one.peak_mb is not None]
+    if not peaks_mb:
+        return ""
+    return f"   {median(1e6 / one.rate for one in measured):6.1f} µs an image, {median(peaks_mb):4.0f} MB"
 
 
 def print_figures(figures: Sequence[Reached]) -> None:
     """Print a table of the ratios and what was to be reached."""
     if not figures:
         return
-    print(f"\n  {'ratio: median of the rounds':52} {'measured':>9} {'target':>9}")
+    print(f"\n  {'median of the rounds':52} {'measured':>9} {'target':>9}")
     for figure in figures:
         sign = "<=" if figure.is_at_most else ">="
         verdict = "reached" if figure.is_reached else "NOT REACHED"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from benchmarks import datasets
@@ -9,6 +10,7 @@ from benchmarks.comparison import Figure
 from benchmarks.measurement import Measurement
 
 NUM_PHOTOGRAPHS, NUM_CAMERA_PHOTOGRAPHS = 1000, 200
+NUM_REFERENCES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Suite:
     images: Callable[[int], Path] | None = None  # makes the folder that every run gets
     num_images: int = 0
     is_rate: bool = True  # shown as images a second, else as seconds
+    max_rounds: int | None = None  # where a round takes minutes and compares nothing
 
 
 def _faster(name: str, key: str, than: str, target: float) -> Figure:
@@ -47,6 +50,21 @@ def _share_of_roof(measured: dict[str, Measurement]) -> float:
 
 def _share_of_time(measured: dict[str, Measurement]) -> float:
     return measured["one_labelyard"].wall_s / measured["one_notebook"].wall_s
+
+
+def _rate(name: str, key: str, target: float) -> Figure:
+    return Figure(name, target, lambda measured: measured[key].rate, (key,))
+
+
+def _peak_mb(name: str, key: str, target: float) -> Figure:
+    return Figure(name, target, lambda measured: measured[key].peak_mb or inf, (key,), is_at_most=True)
+
+
+def _peak_growth(name: str, key: str, than: str, target: float) -> Figure:
+    def ratio(measured: dict[str, Measurement]) -> float:
+        return (measured[key].peak_mb or inf) / (measured[than].peak_mb or inf)
+
+    return Figure(name, target, ratio, (key, than), is_at_most=True)
 
 
 SIDES = {
@@ -136,4 +154,28 @@ ONE_IMAGE = Suite(
     NUM_PHOTOGRAPHS,
     is_rate=False,
 )
-SUITES = {suite.name: suite for suite in (LABELLING, CAMERA, HEAD, RETRAINING, RELABELLING, ONE_IMAGE)}
+CEILING = Suite(
+    "ceiling",
+    "{number} references, a tenth and a hundredth of them; neither read nor computed",
+    {
+        "sqlite_hundredth": "SQLite, a hundredth",
+        "sqlite_tenth": "SQLite, a tenth",
+        "sqlite_all": "SQLite, all",
+        "servers_hundredth": "Redis + PostgreSQL, a hundredth",
+        "servers_tenth": "Redis + PostgreSQL, a tenth",
+        "servers_all": "Redis + PostgreSQL, all",
+    },
+    (Run("ceiling", "sqlite"), Run("ceiling", "servers")),
+    (
+        _rate("images/s through SQLite", "sqlite_all", 10_000),
+        _rate("images/s through PostgreSQL + Redis", "servers_all", 5_000),
+        _peak_growth("SQLite: memory for all against a hundredth", "sqlite_all", "sqlite_hundredth", 1.3),
+        _peak_growth("PostgreSQL: memory for all against a hundredth", "servers_all", "servers_hundredth", 1.3),
+        _peak_mb("SQLite: the orchestrator's memory, MB", "sqlite_all", 300),
+        _peak_mb("PostgreSQL: the orchestrator's memory, MB", "servers_all", 300),
+    ),
+    datasets.manifests,
+    NUM_REFERENCES,
+    max_rounds=1,
+)
+SUITES = {suite.name: suite for suite in (LABELLING, CAMERA, HEAD, RETRAINING, RELABELLING, ONE_IMAGE, CEILING)}

@@ -1,14 +1,17 @@
 """What the benchmarks make of their measurements; the measurements themselves are nothing for a test."""
 
 import importlib.util
+import json
+from dataclasses import replace
 
 import pytest
 
-from benchmarks import labelyard, places
+from benchmarks import datasets, labelyard, places
 from benchmarks.chart import BARS
 from benchmarks.comparison import Figure, Reached, reached
 from benchmarks.measurement import Measurement
-from benchmarks.suites import LABELLING, SIDES, SUITES
+from benchmarks.report import print_suite
+from benchmarks.suites import CEILING, LABELLING, SIDES, SUITES
 
 
 def took(seconds: float) -> Measurement:
@@ -39,6 +42,42 @@ def test_the_roof_is_what_cores_do_that_share_engine_and_decoder():
     measured = {"engine": took(2.0), "decoding": took(1.0), "embedded": took(3.0)}
     found = {figure.name: figure.ratio for figure in reached(LABELLING.figures, [measured])}
     assert found == {"embedded against the roof 1/(1/e + 1/f)": pytest.approx(1.0)}
+
+
+def test_the_ceiling_is_reached_by_rate_and_by_memory():
+    measured = {
+        "sqlite_hundredth": Measurement(10_000, 0.5, 1.0, 1.5, peak_mb=100.0),
+        "sqlite_all": Measurement(1_000_000, 50.0, 1.0, 51.0, peak_mb=120.0),
+    }
+    found = list(reached(CEILING.figures, [measured]))
+    assert [figure.ratio for figure in found] == pytest.approx([20_000, 1.2, 120])
+    assert all(figure.is_reached for figure in found)
+
+
+def test_memory_that_was_not_measured_is_not_small():
+    measured = {"sqlite_all": took(1.0)}
+    assert [figure.is_reached for figure in reached(CEILING.figures, [measured])] == [False, False]
+
+
+def test_cost_and_memory_are_shown_where_memory_was_measured(capsys):
+    results = [{"sqlite_tenth": replace(took(1.0), peak_mb=104.4), "sqlite_all": took(1.0)}]
+    print_suite(CEILING, results, num_images=100)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].endswith("10000.0 µs an image,  104 MB")
+    assert lines[-1].endswith("2.0 s")
+
+
+def test_a_measurement_survives_being_handed_over():
+    measured = replace(took(1.0), peak_mb=104.4)
+    assert Measurement.from_json(json.loads(json.dumps(measured.to_json()))) == measured
+
+
+def test_references_are_listed_whole_in_a_tenth_and_in_a_hundredth_and_no_two_are_equal(monkeypatch, tmp_path):
+    monkeypatch.setattr(places, "KEPT", tmp_path)
+    folder = datasets.manifests(2000)
+    lists = {name: (folder / f"{name}.txt").read_text().splitlines() for name in datasets.MANIFESTS}
+    assert {name: len(set(entries)) for name, entries in lists.items()} == {"all": 2000, "tenth": 200, "hundredth": 20}
+    assert lists["all"][1999] == "/photographs/000001/000001999.jpg"
 
 
 def test_a_side_that_failed_leaves_out_the_figures_that_need_it_and_only_in_that_round():

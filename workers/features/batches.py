@@ -59,7 +59,8 @@ class BatchQueue(Generic[Item]):
     def add(self, item: Item, key: FeatureKey | None) -> tuple[Batch[Item], int]:
         """Give an image the next slot."""
         if not self._batches or self._batches[-1].is_full:
-            self._batches.append(Batch(self._free.pop() if self._free else np.zeros(self._shape, np.uint8)))
+            # Not zeros: clearing took 15 us an image, of 60 without a network; every slot is filled or thrown away.
+            self._batches.append(Batch(self._free.pop() if self._free else np.empty(self._shape, np.uint8)))
         batch = self._batches[-1]
         batch.items.append(item)
         batch.keys.append(key)
