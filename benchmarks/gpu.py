@@ -43,9 +43,12 @@ from workers.ml.engines.keras_engine import KerasEngine
 from workers.ml.engines.machine import card_names, processor_name
 from workers.ml.engines.measuring import ACCELERATOR_SIZES, fastest_batch_size
 from workers.ml.fitting import FitOptions, Fitting
+from workers.ml.keras_learner import KerasLearner
+from workers.ml.learner import Learner
 from workers.ml.limits import ImageLimits
+from workers.ml.linear_learner import LinearLearner
 from workers.ml.resizing import prepare
-from workers.ml.trainable import build_head_model, build_network_model
+from workers.ml.trainable import build_network_model
 
 PICTURE_HW = (375, 500)  # what most of ImageNet's photographs measure
 NUM_PICTURES = 64
@@ -184,12 +187,12 @@ def measure_training(name: str, seconds: float) -> Figures:
         backbone, NUM_CLASSES, head=None, trainable=backbone.network.layers, batch_norm_frozen=True
     )
     return {
-        "head_images_per_s": measure_steps(build_head_model(features, NUM_CLASSES), features, seconds),
-        "finetune_images_per_s": measure_steps(whole, images, seconds),
+        "head_images_per_s": measure_steps(LinearLearner(features, NUM_CLASSES), features, seconds),
+        "finetune_images_per_s": measure_steps(KerasLearner(whole), images, seconds),
     }
 
 
-def measure_steps(model: Any, inputs: np.ndarray, seconds: float) -> float:  # noqa: ANN401 - keras.Model
+def measure_steps(learner: Learner, inputs: np.ndarray, seconds: float) -> float:
     """Images learned from in a second, once all is compiled."""
     options = FitOptions(TrainMode.HEAD, 1_000_000, 0, 1e-5, 0, None, TRAINING_BATCH_SIZE)
     times_s: list[float] = []
@@ -200,7 +203,7 @@ def measure_steps(model: Any, inputs: np.ndarray, seconds: float) -> float:  # n
             raise EnoughError
 
     with suppress(EnoughError):
-        for _ in Fitting(model, options).run(Endless(inputs), None, on_batch=count):
+        for _ in Fitting(learner, options).run(Endless(inputs), None, on_batch=count):
             pass
     num_steps = len(times_s) - NUM_WARM_UP_STEPS
     return num_steps * TRAINING_BATCH_SIZE / (times_s[-1] - times_s[NUM_WARM_UP_STEPS - 1])

@@ -42,7 +42,7 @@ def test_a_size_is_found_when_a_network_is_first_loaded_and_is_remembered_with_w
     assert size == engine.batch_size
     assert size in (4, 8, 16, 32)
     assert key.startswith("lenet-5, openvino ")
-    assert " float32 on " in key
+    assert " float32 in " in key
     assert key.endswith(f" x{num_threads()}")
 
 
