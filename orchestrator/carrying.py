@@ -100,7 +100,7 @@ def import_model(database: Database, path: Path, *, name: str | None) -> tuple[s
 
 def _write(label: str, format_name: str, path: Path) -> None:
     child = subprocess.run(  # noqa: S603 - our own module, and names that were checked
-        [sys.executable, "-m", "workers.exporting", label, format_name, str(path)],
+        [sys.executable, "-P", "-m", "workers.exporting", label, format_name, str(path)],
         stdout=subprocess.PIPE,
         text=True,
         check=False,

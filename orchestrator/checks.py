@@ -98,7 +98,7 @@ def _check_weights(settings: Settings) -> Finding:
 
 def _check_devices(settings: Settings) -> Finding:
     del settings
-    command = [sys.executable, "-m", "workers.ml.devices"]
+    command = [sys.executable, "-P", "-m", "workers.ml.devices"]
     try:
         child = subprocess.run(  # noqa: S603 - our own module
             command, capture_output=True, text=True, check=False, timeout=DEVICES_TIMEOUT_S

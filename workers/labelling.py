@@ -95,8 +95,11 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Out
         WeightsError: a network cannot be loaded here.
         DamagedModelError: what is stored of a model is damaged.
     """
+    classifiers = []
     with lease.kept_alive():
-        classifiers = [_load(runtime, model, work.options.resize) for model in work.models]
+        for model in work.models:
+            classifiers.append(_load(runtime, model, work.options.resize))
+            lease.progressed()
     keeps = work.options.keep_features
     lanes = _lanes(classifiers)
     pipeline = FeaturePipeline(
@@ -104,6 +107,7 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Out
         lanes,
         OwedImages(runtime.images, keep_features=keeps),
         KeptFeatures(runtime.database) if keeps else None,
+        on_progress=lease.progressed,
     )
     outcomes: list[Outcome] = []
     parts = _progressing(pipeline.run(work.images), lease, num_lanes=len(lanes))

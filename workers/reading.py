@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import count
 from types import TracebackType
 from typing import IO, Self
 
@@ -24,8 +25,9 @@ from workers.ml.limits import ImageLimits
 from workers.urls import is_url
 from workers.windows import StreamWindow
 
-# Compressed archives that are kept open; a chunk seldom crosses more than one border.
-_NUM_WINDOWS = 2
+# Compressed archives that are kept open, at one place for each of the chunks that are read at the same time; a chunk
+# seldom crosses more than one border.
+_NUM_WINDOWS = 4
 # Remote containers whose nature is remembered, to spare a request per image.
 _NUM_REMEMBERED = 256
 
@@ -39,7 +41,8 @@ class ItemReader:
 
     def __init__(self, limits: ImageLimits) -> None:
         self._limits = limits
-        self._windows: OrderedDict[str, StreamWindow] = OrderedDict()
+        self._windows: OrderedDict[tuple[str, int], StreamWindow] = OrderedDict()  # by archive; it may have several
+        self._numbers = count()
         # A compressed archive is read from front to back, by one thread at a time.
         self._windows_lock = threading.Lock()
         self._remote_header = lru_cache(_NUM_REMEMBERED)(_read_header)
@@ -108,12 +111,7 @@ class ItemReader:
 
     def _read_packed(self, locator: MemberLocator) -> bytes:
         with self._windows_lock:
-            window = self._windows.get(locator.uri)
-            if window is None:
-                window = self._windows[locator.uri] = StreamWindow(lambda: _unpacked(locator.uri))
-            self._windows.move_to_end(locator.uri)
-            while len(self._windows) > _NUM_WINDOWS:
-                self._windows.popitem(last=False)[1].close()
+            window = self._window(locator)
             try:
                 return window.read(locator.offset, locator.num_bytes)
             except ARCHIVE_ERRORS as error:
@@ -121,6 +119,19 @@ class ItemReader:
                 raise InputError(
                     Reason.CORRUPT, f"{locator.uri} is damaged before the end of {locator.member}: {error}."
                 ) from error
+
+    def _window(self, locator: MemberLocator) -> StreamWindow:
+        """The window that has the shortest way to a member."""
+        near = [
+            key for key, window in self._windows.items() if key[0] == locator.uri and window.can_reach(locator.offset)
+        ]
+        key = max(near, key=lambda key: self._windows[key].start, default=(locator.uri, next(self._numbers)))
+        if key not in self._windows:
+            self._windows[key] = StreamWindow(lambda: _unpacked(locator.uri))
+        self._windows.move_to_end(key)
+        while len(self._windows) > _NUM_WINDOWS:
+            self._windows.popitem(last=False)[1].close()
+        return self._windows[key]
 
     def _read_array_item(self, locator: ArrayLocator) -> np.ndarray:
         header = self._remote_header(locator.uri) if is_url(locator.uri) else _read_header(locator.uri)

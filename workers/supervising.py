@@ -142,7 +142,7 @@ class LocalWorkers:
         child.num_busy_deaths = 0 if got_anywhere else child.num_busy_deaths + held_a_chunk
 
     def _spawn(self, worker_id: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "workers.local", "--worker-id", worker_id, "--queues", *self._queues]
+        command = [sys.executable, "-P", "-m", "workers.local", "--worker-id", worker_id, "--queues", *self._queues]
         if self._only_job is not None:
             command += ["--only-job", str(self._only_job)]
         # A session of its own keeps the terminal's Ctrl-C away. Its standard input ends when this process does; its

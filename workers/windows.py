@@ -33,6 +33,15 @@ class StreamWindow:
         self._start = 0
         self._kept = bytearray()
 
+    def can_reach(self, offset: int) -> bool:
+        """Whether a place can be read without starting again."""
+        return self._stream is not None and offset >= self._start
+
+    @property
+    def start(self) -> int:
+        """The first byte that is kept."""
+        return self._start
+
     def read(self, offset: int, num_bytes: int) -> bytes:
         """Read at any place; fewer bytes where the stream ends."""
         if self._stream is None or offset < self._start:

@@ -6,6 +6,7 @@ ranked and written. Celery tasks and the embedded loop both call `work`; neither
 
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import structlog
 
@@ -23,7 +24,7 @@ logger = structlog.get_logger(__name__)
 
 CHUNKS_AT_ONCE = 2
 # How often a worker that has room for another chunk looks whether there is one by now.
-POLL_S = 0.2
+POLL_S = 0.5
 
 
 def work(runtime: Runtime, *, proposed: int | None = None, for_s: float | None = None) -> int:
@@ -54,6 +55,7 @@ class _Shift:
         self._ends_at_s = ends_at_s
         self._running: set[Future[bool]] = set()
         self._takes_no_more = False  # until what runs has ended
+        self._next_job: int | None = None  # whose chunk is to be alone, and comes first once nothing runs
 
     def run(self, proposed: int | None) -> int:
         num_chunks = 0
@@ -80,15 +82,21 @@ class _Shift:
                 self._takes_no_more = True
                 if self._running:
                     # Not held meanwhile: it would be blamed for what the others do.
+                    self._next_job = claim.job_id
                     with self._runtime.database.write() as session:
                         leasing.release(session, claim)
                     return
             self._running.add(self._pool.submit(_bring_to_end, self._runtime, claim))
 
     def _claim(self, proposed: int | None) -> Claim | None:
-        runtime = self._runtime
-        with runtime.database.write() as session:
-            return leasing.claim(session, runtime.profile, lease_s=runtime.settings.lease_s, proposed=proposed)
+        profile, lease_s = self._runtime.profile, self._runtime.settings.lease_s
+        wanted, self._next_job = self._next_job, None
+        with self._runtime.database.write() as session:
+            if wanted is not None:
+                claim = leasing.claim(session, replace(profile, only_job=wanted), lease_s=lease_s)
+                if claim is not None:
+                    return claim
+            return leasing.claim(session, profile, lease_s=lease_s, proposed=proposed)
 
 
 def _wants_to_be_alone(claim: Claim) -> bool:

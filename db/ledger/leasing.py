@@ -101,9 +101,9 @@ def finish(session: Session, lease: Claim, outcomes: Sequence[Outcome], *, secon
     Returns:
         False, and nothing is written, if another worker has claimed the chunk since.
     """
-    num_models = len({outcome.model_id for outcome in outcomes}) or 1
-    num_predictions = sum(isinstance(outcome.result, Prediction) for outcome in outcomes) // num_models
-    num_errors = lease.num_images - num_predictions
+    # Images are counted, not rows: one that any of the job's models has no answer to has an error.
+    num_errors = len({outcome.ordinal for outcome in outcomes if not isinstance(outcome.result, Prediction)})
+    num_predictions = lease.num_images - num_errors
     held = _update_leased(
         session,
         lease,
@@ -127,16 +127,12 @@ def finish(session: Session, lease: Claim, outcomes: Sequence[Outcome], *, secon
 
 
 def write_outcomes(session: Session, job_id: int, outcomes: Sequence[Outcome], *, redo: bool) -> None:
-    """Insert result rows; with `redo`, in place of the error rows that the same images have."""
+    """Insert result rows; with `redo`, in place of all rows of the images in their range that have an error."""
     if redo and outcomes:
-        ordinals = sorted({outcome.ordinal for outcome in outcomes})
-        session.execute(
-            delete(ResultTable).where(
-                ResultTable.job_id == job_id,
-                ResultTable.ordinal.between(ordinals[0], ordinals[-1]),
-                ResultTable.reason.is_not(None),
-            )
-        )
+        ordinals = {outcome.ordinal for outcome in outcomes}
+        in_range = (ResultTable.job_id == job_id, ResultTable.ordinal.between(min(ordinals), max(ordinals)))
+        failed = select(ResultTable.ordinal).where(*in_range, ResultTable.reason.is_not(None))
+        session.execute(delete(ResultTable).where(*in_range, ResultTable.ordinal.in_(failed)))
     insert_rows(session, "result", RESULT_COLUMNS, (result_row(job_id, outcome) for outcome in outcomes))
 
 

@@ -60,7 +60,7 @@ def show(
 
     spec = get_backbone(backbone)
     # Only a child process imports TensorFlow.
-    command = [sys.executable, "-m", "workers.ml.summary", spec.name]
+    command = [sys.executable, "-P", "-m", "workers.ml.summary", spec.name]
     child = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if child.returncode != 0:
         raise SetupError(f"The layers of {spec.name} cannot be shown: {child.stderr.strip().splitlines()[-1]}")

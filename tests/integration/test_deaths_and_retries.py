@@ -1,14 +1,16 @@
 """What becomes of images that kill their workers, and of images that are tried again, on both databases."""
 
 import pytest
-from ledger_steps import accept, claim, finish, job_with, model_of, num_results, outcomes, state_of
+from ledger_steps import accept, claim, finish, job_with, model_of, num_results, outcomes, plan, state_of
 
 from core.errors import UsageError
 from core.items import FileLocator, Item
+from core.jobs import ImageError, JobRequest, LabelOptions, Outcome, Prediction
 from core.types import JobState, Reason
 from db.database import Database
-from db.ledger import accepting, control, sweeping
+from db.ledger import accepting, control, leasing, sweeping
 from db.ledger.progress import count_reasons, progress
+from db.models import ensure_model
 from db.results import labelled_images
 
 
@@ -53,6 +55,40 @@ def test_retry_tries_the_failed_images_again_and_no_others(ledger: Database):
         so_far = progress(session, job_id)
     assert (so_far.num_predictions, so_far.num_errors) == (11, 1)
     assert state_of(ledger, job_id) is JobState.DONE
+
+
+def test_retry_replaces_the_rows_of_all_models_of_an_image_that_one_of_them_had_no_answer_to(ledger: Database):
+    with ledger.write() as session:
+        models = [ensure_model(session, name=name, version=1, backbone="mobilenet") for name in ("one", "two")]
+        request = JobRequest("test", tuple(models), [{"text": "x"}], "hash", LabelOptions(chunk_size=4))
+        job_id = accepting.accept(session, request)
+    plan(ledger, job_id, 4)
+    good, bad = Prediction((7,), (0.75,)), ImageError(Reason.TOO_MANY_PIXELS, "too large")
+
+    def finish_with(of_second: Prediction | ImageError) -> None:
+        lease = claim(ledger)
+        assert lease is not None
+        owed = [outcome.ordinal for outcome in outcomes(ledger, lease)]
+        results = [
+            Outcome(ordinal, model, of_second if model == models[1] and ordinal == 2 else good)
+            for ordinal in owed
+            for model in models
+        ]
+        with ledger.write() as session:
+            assert leasing.finish(session, lease, results)
+
+    finish_with(bad)
+    with ledger.read() as session:
+        so_far = progress(session, job_id)
+    assert (so_far.num_predictions, so_far.num_errors) == (3, 1)
+    with ledger.write() as session:
+        assert control.retry_errors(session, job_id, chunk_size=4) == 1
+    finish_with(good)
+    assert num_results(ledger, job_id) == 8
+    with ledger.read() as session:
+        so_far = progress(session, job_id)
+        assert count_reasons(session, job_id) == {}
+    assert (so_far.num_predictions, so_far.num_errors) == (4, 0)
 
 
 def test_a_retried_image_that_kills_its_workers_keeps_one_row(ledger: Database):

@@ -18,6 +18,7 @@ from db.database import Database
 from db.features import feature_usage, prune_features
 from db.model_tables import FeatureTable
 from workers.features import pipeline as pipeline_module
+from workers.features import watching
 from workers.features.kept import KeptFeatures
 from workers.features.pipeline import FeaturePipeline
 from workers.features.threads import WorkerThreads
@@ -208,3 +209,59 @@ def test_usage_tells_what_is_stored_and_prune_deletes_what_is_meant(ledger: Data
         assert prune_features(session, extractors=["a/crop"], older_than_s=-60, limit=20) == 10
     with ledger.read() as session:
         assert [one.extractor for one in feature_usage(session)] == ["b/crop"]
+
+
+def test_two_that_store_the_same_features_in_other_orders_both_get_through(ledger: Database):
+    vectors = {FeatureKey(f"{n:064}"): np.zeros(4, np.float32) for n in range(300)}
+    backwards = dict(reversed(vectors.items()))
+    for number in range(5):
+        names = f"a{number}", f"b{number}"
+        orders = ({names[0]: vectors, names[1]: vectors}, {names[1]: backwards, names[0]: backwards})
+        start = threading.Barrier(2)
+
+        def save(order: dict[str, dict[FeatureKey, np.ndarray]], start: threading.Barrier = start) -> None:
+            start.wait()
+            KeptFeatures(ledger).save(order)
+
+        savers = [threading.Thread(target=save, args=[order]) for order in orders]
+        for saver in savers:
+            saver.start()
+        for saver in savers:
+            saver.join()
+    with ledger.read() as session:
+        assert {usage.num_vectors for usage in feature_usage(session)} == {300}
+
+
+def test_slow_reading_is_progress_before_anything_is_finished(threads, engine, monkeypatch):
+    monkeypatch.setattr(watching, "INTERVAL_S", 0.02)
+    told: list[int] = []
+
+    class SlowImages(NumberedImages):
+        def open(self, number: int) -> Opened:
+            time.sleep(0.05)
+            return super().open(number)
+
+    images = SlowImages()
+    pipeline = FeaturePipeline(threads, [lane_of(engine)], images, None, on_progress=lambda: told.append(0))
+    next(pipeline.run(range(12)))
+    assert len(told) >= 3
+
+
+def test_reading_that_hangs_is_no_progress(threads, engine, monkeypatch):
+    monkeypatch.setattr(watching, "INTERVAL_S", 0.02)
+    told: list[int] = []
+    released = threading.Event()
+
+    class HangingImages(NumberedImages):
+        def open(self, number: int) -> Opened:
+            assert released.wait(30)
+            return super().open(number)
+
+    pipeline = FeaturePipeline(threads, [lane_of(engine)], HangingImages(), None, on_progress=lambda: told.append(0))
+    running = threading.Thread(target=lambda: list(pipeline.run(range(4))))
+    running.start()
+    time.sleep(0.3)
+    assert told == []
+    released.set()
+    running.join()
+    assert told

@@ -13,7 +13,7 @@ from core.settings import Settings
 from core.types import JobKind, JobState
 from db.database import Database
 from db.ledger import control
-from db.tables import ChunkTable
+from db.tables import ChunkTable, JobTable
 from db.workers import WorkerIdentity
 from workers import working
 from workers.holding import HeldLease
@@ -130,6 +130,21 @@ def test_a_training_is_worked_on_alone(ledger: Database, runtime: Runtime, watch
     with ledger.read() as session:
         training = session.query(ChunkTable.id).filter_by(job_id=train_id).scalar()
     assert [chunks for chunks in watched.together if training in chunks] == [{training}]
+
+
+def test_a_training_does_not_wait_for_all_labelling_that_was_there_before_it(
+    ledger: Database, runtime: Runtime, watched: Watched
+):
+    job_with(ledger, 80)
+    train_id = job_with(ledger, 4, kind=JobKind.TRAIN)
+    runtime.backbones.get("mobilenet")
+    with ledger.write() as session:
+        # As if it had waited for long.
+        training = session.query(ChunkTable.id).filter_by(job_id=train_id).scalar()
+        session.execute(update(JobTable).where(JobTable.id == train_id).values(created_at=0))
+    assert work(runtime) == 21
+    assert watched.together.index({training}) < 5
+    assert max(map(len, watched.together[5:])) == 2, "after it, two chunks are worked on again"
 
 
 def test_after_its_time_a_worker_claims_nothing_more(ledger: Database, runtime: Runtime):

@@ -4,5 +4,6 @@
     (threads)                     (threads)             (one at a time)
 
 Labelling and training both get their features here. `pipeline` is the whole, `values` what goes in and comes out,
-`batches` the buffers between decoding and the engine, `kept` the store, `threads` who does the work.
+`opening` the reading ahead, `batches` the buffers between decoding and the engine, `kept` the store, `threads` who does
+the work, `watching` what it takes and whether it gets on.
 """

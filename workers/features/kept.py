@@ -4,11 +4,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import structlog
 
+from core.errors import DatabaseError
 from core.features import FeatureKey
 from core.preprocessing import PreprocessingContract
 from db.database import Database
 from db.features import find_features, save_features
+
+logger = structlog.get_logger(__name__)
 
 _STORED_DTYPE = np.dtype("<f4")
 
@@ -53,8 +57,12 @@ class KeptFeatures:
         }
 
     def save(self, computed: Mapping[str, Mapping[FeatureKey, np.ndarray]]) -> None:
-        """Store vectors, (F,) float32, by extractor and image."""
-        with self._database.write() as session:
-            for name, vectors in computed.items():
-                rows = {key: vector.astype(_STORED_DTYPE).tobytes() for key, vector in vectors.items()}
-                save_features(session, name, rows)
+        """Store vectors, (F,) float32, by extractor and image. Where that fails, they are computed again one day."""
+        try:
+            with self._database.write() as session:
+                # In one order everywhere, so that two chunks that store the same features queue and do not deadlock.
+                for name, vectors in sorted(computed.items()):
+                    rows = {key: vector.astype(_STORED_DTYPE).tobytes() for key, vector in vectors.items()}
+                    save_features(session, name, rows)
+        except DatabaseError as error:
+            logger.warning("features_not_kept", problem=str(error))

@@ -4,10 +4,8 @@ Whoever calls it says what an image is, how it is read and how it becomes pixels
 models or leases.
 """
 
-import threading
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Generic
 
@@ -17,17 +15,17 @@ from core.errors import InputError
 from core.features import FeatureKey
 from core.jobs import ImageError, StageSeconds
 from workers.features.batches import Batch, BatchQueue
+from workers.features.opening import ImageOpener
 from workers.features.threads import WorkerThreads
 from workers.features.values import Extractor, ImageSource, Item, Lane, Opened, Part
-from workers.ml.ahead import batched, map_ahead
+from workers.features.watching import Watch
+from workers.ml.ahead import batched
 
 if TYPE_CHECKING:
     from workers.features.kept import KeptFeatures  # the database comes with it
 
-# Images that a thread takes at a time; handing them over one by one costs more than it evens out.
+# Images that a thread decodes at a time; handing them over one by one costs more than it evens out.
 GROUP_SIZE = 8
-# Groups that are read ahead of what is looked up.
-READ_AHEAD_GROUPS = 4
 # Images whose stored features are asked for at a time.
 LOOKUP_SIZE = 32
 # Full batches that are decoded ahead of the engine.
@@ -48,27 +46,39 @@ class FeaturePipeline(Generic[Item]):
         lanes: what is wanted.
         source: how images are read.
         kept: where features are looked for and stored; None: nowhere.
+        on_progress: called now and then if an image was read or decoded since; what it raises ends the run.
     """
 
     def __init__(
-        self, threads: WorkerThreads, lanes: Sequence[Lane], source: ImageSource[Item], kept: "KeptFeatures | None"
+        self,
+        threads: WorkerThreads,
+        lanes: Sequence[Lane],
+        source: ImageSource[Item],
+        kept: "KeptFeatures | None",
+        *,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._threads = threads
+        self._watch = Watch(on_progress)
+        self._opener = ImageOpener(threads.reading, source, self._watch)
         self._lanes = lanes
         self._source = source
         self._kept = kept
         self._queues: dict[Lane, BatchQueue[Item]] = {}  # of those lanes in which not everything was stored
         self._computing: deque[tuple[Lane, Batch[Item], Future[dict[str, np.ndarray]]]] = deque()
         self._unsaved: dict[str, dict[FeatureKey, np.ndarray]] = {}
-        self._seconds_lock = threading.Lock()
-        self.seconds = StageSeconds()
         self.num_computed = 0
         self.num_reused = 0
+
+    @property
+    def seconds(self) -> StageSeconds:
+        """What the stages took so far."""
+        return self._watch.seconds
 
     def run(self, items: Iterable[Item]) -> Iterator[Part[Item]]:
         """Yield every image once for each lane, as soon as it is done; in any order."""
         try:
-            for block in batched(self._open_ahead(items), LOOKUP_SIZE):
+            for block in self._opener.blocks(items, size=LOOKUP_SIZE):
                 yield from self._enter(block)
                 yield from self._advance()
             yield from self._advance(to_the_end=True)
@@ -95,24 +105,6 @@ class FeaturePipeline(Generic[Item]):
             while len(queue):
                 for filler in queue.pop().fillers:
                     filler.cancel()
-
-    def _open_ahead(self, items: Iterable[Item]) -> Iterator[tuple[Item, Opened | ImageError]]:
-        groups = batched(items, GROUP_SIZE)
-        opened = map_ahead(self._threads.reading, self._open_group, groups, ahead=READ_AHEAD_GROUPS)
-        for group, images in opened:
-            yield from zip(group, images, strict=True)
-
-    def _open_group(self, group: Sequence[Item]) -> list[Opened | ImageError]:
-        started_at_s = time.perf_counter()
-        opened = [self._try_to_open(item) for item in group]
-        self._spend(read_s=time.perf_counter() - started_at_s)
-        return opened
-
-    def _try_to_open(self, item: Item) -> Opened | ImageError:
-        try:
-            return self._source.open(item)
-        except InputError as error:
-            return ImageError(error.reason, error.detail)
 
     def _enter(self, block: Sequence[tuple[Item, Opened | ImageError]]) -> Iterator[Part[Item]]:
         """Yield what needs no pixels, and send the others to be decoded."""
@@ -155,7 +147,7 @@ class FeaturePipeline(Generic[Item]):
                 places = {lane: self._queue(lane).add(item, opened.key) for lane in lanes}
                 fills.append((item, opened.data, places))
                 for batch, _ in places.values():
-                    batch.num_bytes += len(opened.data) if isinstance(opened.data, bytes) else 0
+                    batch.num_bytes += opened.num_bytes
                     batches.add(batch)
             filler = self._threads.decoding.submit(self._fill_group, fills)
             for batch in batches:
@@ -170,30 +162,29 @@ class FeaturePipeline(Generic[Item]):
     def _fill_group(
         self, fills: list[tuple[Item, bytes | np.ndarray | None, dict[Lane, tuple[Batch[Item], int]]]]
     ) -> None:
-        started_at_s = time.perf_counter()
-        while fills:  # whose files are let go of one by one
-            item, data, places = fills.pop()
-            try:
-                slots = {lane.contract: batch.images[slot] for lane, (batch, slot) in places.items()}
-                self._source.fill(item, data, slots)
-            except InputError as error:
-                for batch, slot in places.values():
-                    batch.errors[slot] = ImageError(error.reason, error.detail)
-        self._spend(decode_s=time.perf_counter() - started_at_s)
+        with self._watch.spending("decode_s"):
+            while fills:  # whose files are let go of one by one
+                item, data, places = fills.pop()
+                try:
+                    slots = {lane.contract: batch.images[slot] for lane, (batch, slot) in places.items()}
+                    self._source.fill(item, data, slots)
+                except InputError as error:
+                    for batch, slot in places.values():
+                        batch.errors[slot] = ImageError(error.reason, error.detail)
+                self._watch.touched()
 
     def _compute(self, lane: Lane, batch: Batch[Item]) -> dict[str, np.ndarray]:
         """The features of a batch's good images by every network of its lane; in a thread."""
-        started_at_s = time.perf_counter()
-        for filler in wait(batch.fillers).done:
-            filler.result()
-        self._spend(wait_s=time.perf_counter() - started_at_s)
+        with self._watch.spending("wait_s"):
+            for filler in wait(batch.fillers).done:
+                filler.result()
         good = batch.good_slots
         return {extractor.name: self._run(extractor, batch, good) for extractor in lane.extractors if good}
 
     def _collect(self) -> Part[Item]:
         """Wait for the oldest batch that is being computed."""
         lane, batch, computed = self._computing.popleft()
-        vectors = computed.result()
+        vectors = self._watch.wait_for(computed)
         good = batch.good_slots
         self.num_computed += len(good) * len(vectors)
         keys = [batch.keys[slot] for slot in good]
@@ -205,11 +196,9 @@ class FeaturePipeline(Generic[Item]):
     def _run(self, extractor: Extractor, batch: Batch[Item], good: list[int]) -> np.ndarray:
         engine = extractor.engine()
         images = batch.images[: len(batch.items)]
-        with engine.turns:
-            started_at_s = time.perf_counter()
+        with engine.turns, self._watch.spending("engine_s"):
             # Of a bad image whatever its slot held before is computed too: it is thrown away, and others wait for none.
             features = engine.features(images)
-            self._spend(engine_s=time.perf_counter() - started_at_s)
         return features if len(good) == len(images) else features[good]
 
     def _keep(self, keys: Sequence[FeatureKey | None], vectors: Mapping[str, np.ndarray]) -> None:
@@ -224,13 +213,6 @@ class FeaturePipeline(Generic[Item]):
     def _save(self) -> None:
         if self._kept is None or not any(self._unsaved.values()):
             return
-        started_at_s = time.perf_counter()
-        self._kept.save(self._unsaved)
+        with self._watch.spending("write_s"):
+            self._kept.save(self._unsaved)
         self._unsaved = {}
-        self._spend(write_s=time.perf_counter() - started_at_s)
-
-    def _spend(self, **seconds: float) -> None:
-        """Add to what the stages took; threads do too."""
-        with self._seconds_lock:
-            for stage, spent in seconds.items():
-                setattr(self.seconds, stage, getattr(self.seconds, stage) + spent)

@@ -25,6 +25,11 @@ class Opened:
     key: FeatureKey | None  # what its features are stored under; None: they are not
     data: bytes | np.ndarray | None  # its file, or (H, W, 3) uint8 RGB; None: it is read when its pixels are wanted
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory that the data take."""
+        return self.data.nbytes if isinstance(self.data, np.ndarray) else len(self.data or b"")
+
 
 class ImageSource(Protocol[Asked_contra]):
     """What the pipeline asks of its caller, in threads."""

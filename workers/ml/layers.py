@@ -54,7 +54,7 @@ def check_unfreeze(backbone: str, text: str) -> None:
     spec = get_backbone(backbone)
     if text == ALL or _read_share(text) is not None:
         return
-    command = [sys.executable, "-m", "workers.ml.layers", spec.name, text]
+    command = [sys.executable, "-P", "-m", "workers.ml.layers", spec.name, text]
     child = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     if child.returncode == EXIT_USAGE:
         raise UsageError(child.stderr.strip())

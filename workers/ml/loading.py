@@ -23,8 +23,9 @@ logger = structlog.get_logger(__name__)
 
 # Pixels per position of the last feature map, along one side, in nearly all of these networks.
 LAST_STRIDE = 32
-# 32 images of VGG16 (138 million parameters, 7 x 7 positions), which took 8 s on two AVX2 cores.
-MAX_BATCH_COST = 32 * 138_357_544 * 7 * 7
+# 16 images of VGG16 (138 million parameters, 7 x 7 positions), which took 4 s on two AVX2 cores. Up to four batches
+# wait for each other, and the last of them must not outlast a lease.
+MAX_BATCH_COST = 16 * 138_357_544 * 7 * 7
 
 
 def load_backbone(name: str, settings: Settings) -> LoadedBackbone:

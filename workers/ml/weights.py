@@ -90,7 +90,7 @@ def describe_missing(path: Path, problem: object) -> str:
 
 def _fetch(*names: str) -> None:
     child = subprocess.run(  # noqa: S603 - our own module, and names from the catalogue
-        [sys.executable, "-m", "workers.ml.fetch", *names], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "workers.ml.fetch", *names], capture_output=True, text=True, check=False
     )
     if child.returncode == EXIT_MISSING:
         raise WeightsError(child.stderr.strip())

@@ -74,7 +74,13 @@ class Tools:
         name = extractor_name(self.work.spec.name, self.work.contract)
         wanted = (Extractor(name, lambda: self.published().engine),) if self.needs_published else ()
         kept = KeptFeatures(self.runtime.database) if self.needs_published else None
-        pipeline = FeaturePipeline(self.runtime.threads, [Lane(self.work.contract, wanted)], source, kept)
+        pipeline = FeaturePipeline(
+            self.runtime.threads,
+            [Lane(self.work.contract, wanted)],
+            source,
+            kept,
+            on_progress=self.lease.progressed,
+        )
         num_processed = 0
         for part in pipeline.run(items):
             num_processed += len(part.items) + len(part.errors)

@@ -119,13 +119,14 @@ class BatchedEngine(ABC):
         """Compute the features of a batch, failing as the software fails."""
 
     def _halve(self, num_images: int, error: MemoryError) -> None:
-        too_many = self.batch_size if self.has_one_shape else min(num_images, self.batch_size)
+        too_many = self.batch_size if self.has_one_shape else num_images
         if too_many == 1:
             raise EngineError(
                 f"There is not enough memory to run {self._spec.name} on one image ({error}). Expected room for its "
                 "weights and one pass: end other programs on this device, or use a smaller network."
             ) from error
-        self.batch_size = too_many // 2
+        # Of two batches that failed together neither is to halve what the other has halved already.
+        self.batch_size = min(self.batch_size, too_many // 2)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -110,7 +110,7 @@ def _convert(recipe: NetworkRecipe, folder: Path) -> None:
     folder.mkdir()
     try:
         child = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", "workers.ml.engines.converting", str(folder)],
+            [sys.executable, "-P", "-m", "workers.ml.engines.converting", str(folder)],
             input=recipe.to_bytes(),
             env=os.environ | {"KERAS_BACKEND": "openvino"},
             capture_output=True,

@@ -15,7 +15,7 @@ from workers.ml.catalog import BackboneSpec
 from workers.ml.engines.batching import BatchedEngine
 
 PROCESSOR_SIZES = (4, 8, 16, 32)
-ACCELERATOR_SIZES = (16, 32, 64, 128, 256, 512)
+ACCELERATOR_SIZES = (16, 32, 64, 128, 256)  # no more than a chunk has
 # A start may take this much longer, once per network and machine. Compiling for each size is most of the longer one.
 BUDGET_S = 2.0
 COMPILING_BUDGET_S = 90.0
