@@ -100,9 +100,9 @@ class StageSeconds:
 
     read_s: float = 0.0  # threads that read files and hashed them
     decode_s: float = 0.0  # threads that decoded and resized
-    wait_s: float = 0.0  # the chunk, for images that were not decoded yet
+    wait_s: float = 0.0  # batches whose turn it was, for images that were not decoded yet
     engine_s: float = 0.0  # the engine
-    write_s: float = 0.0  # the database, without the commit
+    write_s: float = 0.0  # the database: features with their commits, rows without
 
 
 @dataclass(frozen=True, slots=True)

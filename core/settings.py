@@ -71,7 +71,8 @@ class Settings(BaseSettings):
         default=1, description="Worker processes that embedded `labelyard label` starts."
     )
     decode_threads: Annotated[int, Field(ge=1, le=256)] = Field(
-        default_factory=lambda: os.cpu_count() or 1, description="Threads that read and decode images, per worker."
+        default_factory=lambda: os.cpu_count() or 1,
+        description="Threads that decode images, per worker; others read files.",
     )
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         default=None,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.errors import SetupError
-from core.settings import Settings
+from core.settings import EngineName, Settings
 from db.database import Database
 from db.schema import HEAD_REVISION, SchemaState, schema_state
 from workers.ml.catalog import BACKBONES
+from workers.ml.engines.openvino_library import openvino_version
 from workers.ml.weights import is_cached, keras_home
 
 # Importing TensorFlow is most of it.
@@ -97,7 +98,6 @@ def _check_weights(settings: Settings) -> Finding:
 
 
 def _check_devices(settings: Settings) -> Finding:
-    del settings
     command = [sys.executable, "-P", "-m", "workers.ml.devices"]
     try:
         child = subprocess.run(  # noqa: S603 - our own module
@@ -114,4 +114,6 @@ def _check_devices(settings: Settings) -> Finding:
     if "gpu" in devices.lower():
         return Finding("devices", Verdict.OK, devices)
     mend = "With an NVIDIA card, install the `gpu` extra: pip install 'labelyard[gpu]'."
-    return Finding("devices", Verdict.NOTE, f"{devices}; no GPU", mend)
+    version = openvino_version()
+    engine = f"OpenVINO {version}" if version and settings.engine is not EngineName.KERAS else "Keras"
+    return Finding("devices", Verdict.NOTE, f"{devices}; no GPU, {engine} runs networks", mend)

@@ -33,7 +33,7 @@ def list_features(context: typer.Context, *, as_json: AsJson = False) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("network")
     table.add_column("preprocessing")
-    for heading in ("images", "size"):
+    for heading in ("vectors", "size"):
         table.add_column(heading, justify="right")
     table.add_column("last stored")
     for summary in found:
@@ -60,10 +60,10 @@ def prune(
     from orchestrator.cli.printing import count, print_line
     from orchestrator.features import prune as prune_stored
 
-    if not every and network is None and days is None:
-        raise UsageError("Which features? Expected --network NAME, --days N, both, or --all.")
+    if every == (network is not None or days is not None):
+        raise UsageError("Which features? Expected --network NAME, --days N, both, or --all by itself.")
     with open_context() as opened:
         number = prune_stored(opened.database, network=network, days=days)
-        print_line(f"Deleted the features of {count(number, 'image')}.")
+        print_line(f"Deleted {count(number, 'feature vector')}.")
         if opened.database.is_sqlite and number:
             print_line("The database file keeps its size; what is stored next takes the space.")

@@ -57,7 +57,7 @@ def test_features_shows_what_is_kept_and_prunes_it(cli: Cli, photographs):
     assert refused.returncode == 2
     assert "--all" in refused.stderr
     assert f"Stored are those of: {MODEL}." in cli("features", "prune", "--network", "vgg16").stderr
-    assert "Deleted the features of 5 images." in cli("features", "prune", "--all").stdout
+    assert "Deleted 5 feature vectors." in cli("features", "prune", "--all").stdout
     assert cli.json("features") == []
 
 
