@@ -52,6 +52,7 @@ from workers.ml.trainable import build_network_model
 
 PICTURE_HW = (375, 500)  # what most of ImageNet's photographs measure
 NUM_PICTURES = 64
+PRECISIONS = (Precision.FLOAT32, Precision.FLOAT16, Precision.BFLOAT16)
 NUM_CLASSES = 5
 TRAINING_BATCH_SIZE = 32  # as Labelyard trains
 NUM_WARM_UP_STEPS = 3
@@ -81,7 +82,7 @@ def measure(arguments: argparse.Namespace) -> Figures:
         backbone = build(name)
         found: Figures = {"engine": {}}
         chosen = keras_engine.fastest_precision()
-        for precision in Precision if is_accelerated else (Precision.FLOAT32,):
+        for precision in PRECISIONS if is_accelerated else PRECISIONS[:1]:
             engine = start(backbone, precision, arguments.batch)
             found["engine"][str(precision)] = measure_engine(engine, backbone, arguments.seconds)
             if precision is chosen:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.training import TrainOptions
-from core.types import JobKind, Priority, Reason, ResizeMode
+from core.types import JobKind, LabelPrecision, Priority, Reason, ResizeMode
 
 DEFAULT_CHUNK_SIZE = 256
 
@@ -18,6 +18,8 @@ class LabelOptions:
     resize: ResizeMode = ResizeMode.CROP
     chunk_size: int = DEFAULT_CHUNK_SIZE  # images per chunk
     keep_features: bool = True  # look for features that are stored, and store those that are computed
+    precision: LabelPrecision = LabelPrecision.FULL
+    force_int8: bool = False  # use int8 whatever it changes
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storing."""
@@ -26,7 +28,9 @@ class LabelOptions:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "LabelOptions":
         """Read what `to_json` wrote."""
-        return cls(**{**values, "resize": ResizeMode(values["resize"])})
+        words = {"resize": ResizeMode(values["resize"])}
+        precision = LabelPrecision(values.get("precision", LabelPrecision.FULL))  # older jobs say nothing of it
+        return cls(**{**values, **words, "precision": precision})
 
 
 @dataclass(frozen=True, slots=True)

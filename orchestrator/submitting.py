@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from core.errors import UsageError
 from core.jobs import JobRequest, LabelOptions
 from core.settings import Settings
-from core.types import Priority, ResizeMode
+from core.types import LabelPrecision, Priority, ResizeMode
 from db.database import Database
 from db.ledger import accepting, control
 from orchestrator.naming import ModelName, model_id_of, parse_models
@@ -49,6 +50,8 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
     """
     with database.read() as session:
         models = parse_models(session, request.models)
+    if settings.is_embedded and request.options.precision is LabelPrecision.INT8 and find_spec("nncf") is None:
+        raise UsageError("--precision int8 needs NNCF, which is not installed: pip install 'labelyard[int8]'.")
     check_resize(models, request.options.resize if request.resize_is_asked else None)
     specs = resolve_sources(request.sources, column=request.column, allow_http=request.allow_http, cwd=Path.cwd())
     if settings.is_embedded:
@@ -102,5 +105,6 @@ def _hash(specs: Sequence[SourceSpec], models: Sequence[ModelName], options: Lab
         "models": [str(model) for model in models],
         "top_k": options.top_k,
         "resize": options.resize,
+        "precision": options.precision,
     }
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

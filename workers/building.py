@@ -12,9 +12,10 @@ from db.workers import WorkerIdentity
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
 from workers.ml.model_cache import BackboneCache
+from workers.quantized import load_any
 from workers.reading import ItemReader
 from workers.runtime import ImageLoader, Runtime
-from workers.trained import HeadCache, load_network
+from workers.trained import HeadCache
 
 logger = structlog.get_logger(__name__)
 
@@ -47,9 +48,7 @@ def build_runtime(
         database=database,
         identity=identity,
         images=build_image_loader(settings),
-        backbones=BackboneCache(
-            lambda name: load_network(name, settings, database), max_bytes=settings.model_memory_bytes
-        ),
+        backbones=BackboneCache(lambda name: load_any(name, settings, database), max_bytes=settings.model_memory_bytes),
         heads=HeadCache(database),
         kinds=kinds,
         only_job=only_job,

@@ -9,7 +9,7 @@ from core.errors import LeaseLostError
 from core.features import FeatureKey
 from core.jobs import Outcome, Prediction, StageSeconds
 from core.preprocessing import PreprocessingContract
-from core.types import ResizeMode, TrainMode
+from core.types import LabelPrecision, TrainMode
 from db import models as model_store
 from db.ledger import leasing
 from db.ledger.closing import close_finished_jobs
@@ -20,6 +20,7 @@ from workers.features.values import Extractor, Lane, Opened, Part, Slots, gather
 from workers.holding import HeldLease
 from workers.ml.heads import Head, top_k
 from workers.ml.model_cache import LoadedBackbone
+from workers.quantized import SUFFIX, ensure_quantized
 from workers.runtime import ImageLoader, Runtime
 
 # Images whose features a head is asked about at a time. The fastest batches are small; a head would be read from memory
@@ -35,11 +36,7 @@ class Classifier:
     network: LoadedBackbone
     head: Head
     contract: PreprocessingContract  # the model's own, or for a published one the job's
-
-    @property
-    def extractor(self) -> str:
-        """What the features that it takes are stored under."""
-        return extractor_name(self.model.network_key, self.contract)
+    extractor: str  # what the features that it takes are stored under
 
 
 class OwedImages:
@@ -98,7 +95,7 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Out
     classifiers = []
     with lease.kept_alive():
         for model in work.models:
-            classifiers.append(_load(runtime, model, work.options.resize))
+            classifiers.append(_load(runtime, work, model))
             lease.progressed()
     keeps = work.options.keep_features
     lanes = _lanes(classifiers)
@@ -148,9 +145,10 @@ def _judge(part: Part[OwedImage], classifiers: Sequence[Classifier], top_k_size:
             yield Outcome(image.ordinal, classifier.model.id, prediction)
 
 
-def _load(runtime: Runtime, model: AskedModel, resize: ResizeMode) -> Classifier:
+def _load(runtime: Runtime, work: ChunkWork, model: AskedModel) -> Classifier:
     num_loads = runtime.num_loads
-    network = runtime.backbones.get(model.network)
+    is_int8 = work.options.precision is LabelPrecision.INT8
+    network = runtime.backbones.get(ensure_quantized(runtime, work, model) if is_int8 else model.network)
     runtime.problems.pop(model.network, None)
     is_published = model.mode is None
     if is_published and (runtime.num_loads != num_loads or model.id not in runtime.labelled_models):
@@ -160,7 +158,9 @@ def _load(runtime: Runtime, model: AskedModel, resize: ResizeMode) -> Classifier
     if runtime.num_loads != num_loads:
         runtime.report()
     head = runtime.heads.get(model.id) if model.mode is TrainMode.HEAD else network.head
-    return Classifier(model, network, head, PreprocessingContract(network.spec.size_hw, model.resize or resize))
+    contract = PreprocessingContract(network.spec.size_hw, model.resize or work.options.resize)
+    extractor = extractor_name(f"{model.network_key}{SUFFIX if is_int8 else ''}", contract)
+    return Classifier(model, network, head, contract, extractor)
 
 
 def to_predictions(probabilities: np.ndarray, k: int) -> Sequence[Prediction]:

@@ -17,7 +17,7 @@ from db.model_tables import ModelTable
 from db.models import find_model
 from db.results import class_labels
 from workers.ml.backbones import Backbone
-from workers.ml.catalog import get_backbone
+from workers.ml.catalog import get_backbone, get_published_backbone
 from workers.ml.heads import Head
 from workers.ml.loading import load_backbone, load_engine
 from workers.ml.model_cache import LoadedBackbone
@@ -44,14 +44,36 @@ def load_network(name: str, settings: Settings, database: Database) -> LoadedBac
         WeightsError: published weights that it needs cannot be had.
         DamagedModelError: what is stored of the model is damaged.
     """
+    model = _find_own(name, database)
+    return load_backbone(name, settings) if model is None else _load_own(model, settings, database)
+
+
+def recipe_of(name: str, database: Database) -> tuple[NetworkRecipe, ModelTable | None]:
+    """How to make what `load_network` loads, and the model whose own network it is, if it is one's.
+
+    Raises:
+        UnknownModelError: there is no such backbone or model.
+        WeightsError: published weights that it needs cannot be had.
+        DamagedModelError: what is stored of the model is damaged.
+    """
+    model = _find_own(name, database)
+    if model is not None:
+        return _recipe(model, database), model
+    spec = get_published_backbone(name)
+    ensure_weights(spec)
+    return NetworkRecipe(spec), None
+
+
+def _find_own(name: str, database: Database) -> ModelTable | None:
+    """The model that a network belongs to; None for a published one, which belongs to nobody."""
     model_name, at, version = name.partition("@")
     if not at:
-        return load_backbone(name, settings)
+        return None
     with database.read() as session:
         model = find_model(session, model_name, int(version))
     if model is None:
         raise UnknownModelError(f"There is no model {name}. `labelyard models` lists those there are.")
-    return _load_own(model, settings, database)
+    return model
 
 
 def read_head(database: Database, model: ModelTable) -> Head:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import structlog
 
-from core.errors import DamagedModelError, EngineError, LeaseLostError, TrainingError, WeightsError
+from core.errors import DamagedModelError, EngineError, LeaseLostError, TrainingError, UsageError, WeightsError
 from core.jobs import Claim
 from core.types import JobKind
 from db.ledger import control, leasing
@@ -114,7 +114,7 @@ def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
     except (WeightsError, EngineError) as error:
         _decline(runtime, claim, str(error))
         return False
-    except (TrainingError, DamagedModelError) as error:
+    except (TrainingError, DamagedModelError, UsageError) as error:
         log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
         with runtime.database.write() as session:
             control.fail(session, claim.job_id, str(error))

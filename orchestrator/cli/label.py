@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from core.types import ResizeMode
+from core.types import LabelPrecision, ResizeMode
 
 DEFAULT_MODEL = "mobilenet"
 
@@ -57,6 +57,11 @@ def label(
     column: Annotated[Optional[str], typer.Option(help="The manifest's column that names images.")] = None,
     job_name: Annotated[Optional[str], typer.Option(help="What to call the job.", metavar="TEXT")] = None,
     allow_http: Annotated[bool, typer.Option("--allow-http", help="Let http(s) URLs be sources.")] = False,
+    precision: Annotated[
+        LabelPrecision,
+        typer.Option(help="int8 is faster on processors, and refused where it changes more than 1% of the labels."),
+    ] = LabelPrecision.FULL,
+    force_int8: Annotated[bool, typer.Option("--force-int8", help="Take int8 whatever it changes.")] = False,
     no_features: Annotated[
         bool, typer.Option("--no-features", help="Neither look for kept features of the images nor keep them.")
     ] = False,
@@ -81,7 +86,12 @@ def label(
         sources=source,
         models=model or [DEFAULT_MODEL],
         options=LabelOptions(
-            top_k=top_k, resize=resize or ResizeMode.CROP, chunk_size=chunk_size, keep_features=not no_features
+            top_k=top_k,
+            resize=resize or ResizeMode.CROP,
+            chunk_size=chunk_size,
+            keep_features=not no_features,
+            precision=precision,
+            force_int8=force_int8,
         ),
         priority=Priority[priority.name],
         name=job_name,

@@ -11,7 +11,7 @@ from workers.ml.engines.batch_sizes import BatchSizes
 from workers.ml.engines.batching import BatchedEngine
 from workers.ml.engines.choosing import choose_engine
 from workers.ml.engines.conversion import ConvertedNetworks, network_file, read_own_head
-from workers.ml.engines.interface import Engine
+from workers.ml.engines.interface import Engine, Precision
 from workers.ml.engines.measuring import ACCELERATOR_SIZES, PROCESSOR_SIZES, fastest_batch_size
 from workers.ml.engines.openvino_engine import OpenVinoEngine
 from workers.ml.heads import Head
@@ -68,6 +68,32 @@ def load_engine(recipe: NetworkRecipe, settings: Settings) -> tuple[Engine, Head
             # It may be the numbers that are at fault; then Keras finds out and says so.
             logger.warning("openvino_cannot_run", backbone=recipe.spec.name, problem=str(error), instead="keras")
     return _load_keras(recipe, settings)
+
+
+def load_quantized(recipe: NetworkRecipe, settings: Settings, folder: Path) -> tuple[Engine, Head | None]:
+    """Make an engine of a network that `workers.ml.engines.quantization.quantize` brought to int8.
+
+    Args:
+        recipe: the network.
+        settings: the batch size, and where networks are kept.
+        folder: where `quantize` put it.
+
+    Returns:
+        The engine, and the network's own last layer, in full precision, if it has one.
+
+    Raises:
+        EngineError: its files are damaged.
+    """
+    try:
+        engine = OpenVinoEngine(
+            network_file(folder), recipe.spec, batch_size=PROCESSOR_SIZES[0], precision=Precision.INT8
+        )
+        _settle_batch_size(engine, recipe.spec, settings)
+    except (RuntimeError, OSError) as error:
+        raise EngineError(
+            f"{recipe.spec.name} in int8 cannot be read: {error}. Delete {folder}, so that it is made again."
+        ) from error
+    return engine, read_own_head(ConvertedNetworks(settings.home).get(recipe), recipe)
 
 
 def affordable_batch_size(spec: BackboneSpec, wanted: int | None) -> int:

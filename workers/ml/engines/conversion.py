@@ -1,19 +1,15 @@
 """Networks as OpenVINO reads them: converted once per machine, kept in the state folder by what they are made of."""
 
 import hashlib
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
-from filelock import FileLock
 
 from core.errors import EngineError
+from workers.ml.engines.artifacts import make_once, run_module
 from workers.ml.engines.converting import BIAS, HEAD_FILE, NETWORK_FILE, WEIGHTS
 from workers.ml.engines.openvino_library import openvino_version
 from workers.ml.heads import Head
@@ -45,10 +41,20 @@ class ConvertedNetworks:
         Raises:
             EngineError: it cannot be converted.
         """
-        folder = self._folder / _key(recipe)
+        folder = self.path(recipe)
         if not folder.is_dir():
             self._make(recipe, folder)
         return folder
+
+    def path(self, recipe: NetworkRecipe, made_with: str = "") -> Path:
+        """Where a network is, or would be.
+
+        Args:
+            recipe: which network.
+            made_with: what else than converting was done to it, and by which version of what; empty: nothing.
+        """
+        versions = f"{FORMAT}\0{openvino_version()}\0{version('keras')}\0{recipe.sha256()}\0{made_with}"
+        return self._folder / f"{recipe.spec.name}-{hashlib.sha256(versions.encode()).hexdigest()[:32]}"
 
     def remake(self, recipe: NetworkRecipe) -> Path:
         """Convert again what turned out to be damaged.
@@ -56,25 +62,18 @@ class ConvertedNetworks:
         Raises:
             EngineError: it cannot be converted.
         """
-        shutil.rmtree(self._folder / _key(recipe), ignore_errors=True)
+        shutil.rmtree(self.path(recipe), ignore_errors=True)
         return self.get(recipe)
 
     def _make(self, recipe: NetworkRecipe, folder: Path) -> None:
+        started_at_s = time.monotonic()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            # The system lets go of the lock of a process that dies.
-            with FileLock(folder.with_name(f"{folder.name}.lock")):
-                if folder.is_dir():
-                    return
-                started_at_s = time.monotonic()
-                with tempfile.TemporaryDirectory(dir=self._folder, prefix="unfinished-") as unfinished:
-                    _convert(recipe, Path(unfinished) / "network")
-                    (Path(unfinished) / "network").rename(folder)
-        except OSError as error:
-            raise EngineError(f"{recipe.spec.name} cannot be converted for OpenVINO: {error}.") from error
-        logger.info(
-            "network_converted", backbone=recipe.spec.name, duration_s=round(time.monotonic() - started_at_s, 1)
-        )
+            is_made = make_once(folder, lambda unfinished: _convert(recipe, unfinished))
+        except (EngineError, OSError) as error:
+            raise EngineError(f"{recipe.spec.name} cannot be converted for OpenVINO: {error}") from error
+        if is_made:
+            duration_s = round(time.monotonic() - started_at_s, 1)
+            logger.info("network_converted", backbone=recipe.spec.name, duration_s=duration_s)
 
 
 def network_file(folder: Path) -> Path:
@@ -96,29 +95,11 @@ def read_own_head(folder: Path, recipe: NetworkRecipe) -> Head | None:
     return Head(tensors[WEIGHTS], tensors[BIAS], tuple(recipe.head_labels()))
 
 
-def _key(recipe: NetworkRecipe) -> str:
-    made_with = f"{FORMAT}\0{openvino_version()}\0{version('keras')}\0{recipe.sha256()}"
-    return f"{recipe.spec.name}-{hashlib.sha256(made_with.encode()).hexdigest()[:32]}"
-
-
 def _convert(recipe: NetworkRecipe, folder: Path) -> None:
-    """Run the conversion in a process of its own.
-
-    Raises:
-        EngineError: it failed.
-    """
-    folder.mkdir()
-    try:
-        child = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "workers.ml.engines.converting", str(folder)],
-            input=recipe.to_bytes(),
-            env=os.environ | {"KERAS_BACKEND": "openvino"},
-            capture_output=True,
-            check=False,
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise EngineError(f"Converting {recipe.spec.name} for OpenVINO took over {TIMEOUT_S:.0f} s.") from error
-    if child.returncode != 0:
-        problem = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-        raise EngineError(f"{recipe.spec.name} cannot be converted for OpenVINO: {problem}")
+    run_module(
+        "workers.ml.engines.converting",
+        [str(folder)],
+        standard_input=recipe.to_bytes(),
+        environment={"KERAS_BACKEND": "openvino"},
+        timeout_s=TIMEOUT_S,
+    )

@@ -13,6 +13,7 @@ import numpy as np
 
 from workers.ml.catalog import BackboneSpec
 from workers.ml.engines.batching import BatchedEngine
+from workers.ml.engines.interface import Precision
 from workers.ml.engines.machine import num_threads, processor_name
 from workers.ml.engines.openvino_library import import_openvino, openvino_version
 
@@ -26,21 +27,25 @@ class OpenVinoEngine(BatchedEngine):
         network: the converted network's `.xml`; its numbers lie beside it.
         spec: which backbone it is.
         batch_size: images per forward pass.
+        precision: what the network was made to compute in; it follows from the file.
 
     Raises:
         RuntimeError: OpenVINO cannot read or run the files.
     """
 
-    def __init__(self, network: Path, spec: BackboneSpec, *, batch_size: int) -> None:
+    def __init__(
+        self, network: Path, spec: BackboneSpec, *, batch_size: int, precision: Precision = Precision.FLOAT32
+    ) -> None:
         num_streams = min(NUM_STREAMS, num_threads())
         super().__init__(spec, batch_size=batch_size, num_turns=num_streams)
         self._num_streams = num_streams
+        self._precision = precision
         openvino = import_openvino()
         self._tensor = openvino.Tensor
         self._num_bytes = network.with_suffix(".bin").stat().st_size
         core = openvino.Core()
-        # In full precision whatever the processor offers: labels must not depend on the machine. Threads are left where
-        # the system puts them, for those that decode share the cores.
+        # What is not made for int8 runs in full precision whatever the processor offers: labels must not depend on the
+        # machine. Threads are left where the system puts them, for those that decode share the cores.
         options = {
             "INFERENCE_PRECISION_HINT": "f32",
             "NUM_STREAMS": str(num_streams),
@@ -61,7 +66,7 @@ class OpenVinoEngine(BatchedEngine):
     @property
     def setup(self) -> str:
         """What the fastest batch size depends on besides the network."""
-        return f"openvino {openvino_version()} float32 in {self._num_streams} streams on {processor_name()}"
+        return f"openvino {openvino_version()} {self._precision} in {self._num_streams} streams on {processor_name()}"
 
     def _infer(self, batch: np.ndarray) -> np.ndarray:
         tensor = self._tensor(np.ascontiguousarray(batch), shared_memory=True)
