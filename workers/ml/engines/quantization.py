@@ -85,8 +85,8 @@ def quantize(
     if quantized.agreement < MIN_AGREEMENT and not force:
         raise UsageError(
             f"{recipe.name or recipe.spec.name} in int8 agrees with full precision on {quantized.agreement:.1%} of "
-            f"{quantized.num_judged} images; at least {MIN_AGREEMENT:.0%} is asked for. Use full precision, or --force-int8 "
-            f"if labels may change. Delete {folder} to have it calibrated on other images."
+            f"{quantized.num_judged} images; at least {MIN_AGREEMENT:.0%} is asked for. Use full precision, or "
+            f"--force-int8 if labels may change. Delete {folder} to have it calibrated on other images."
         )
     return quantized
 
