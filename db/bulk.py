@@ -47,11 +47,29 @@ def insert_new_rows(session: Session, table: str, columns: Sequence[str], rows: 
     _insert(session.connection(), table, columns, rows, ending=" ON CONFLICT DO NOTHING")
 
 
+def select_rows(session: Session, query: str, values: Row, keys: Sequence[Any]) -> Sequence[Row]:
+    """Read rows by many keys, without building the statement anew from its parts.
+
+    Args:
+        session: any transaction.
+        query: with one `{}` for each of the values and one for the keys, in this order.
+        values: what is compared.
+        keys: what is looked for.
+    """
+    connection = session.connection()
+    holder = _holder(connection)
+    holders = [*(holder for _ in values), ", ".join(holder for _ in keys)]
+    return [tuple(row) for row in connection.exec_driver_sql(query.format(*holders), (*values, *keys))]
+
+
+def _holder(connection: Connection) -> str:
+    return "?" if connection.dialect.name == "sqlite" else "%s"
+
+
 def _insert(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Row], *, ending: str = ""
 ) -> None:
-    holder = "?" if connection.dialect.name == "sqlite" else "%s"
-    holders = ", ".join(holder for _ in columns)
+    holders = ", ".join(_holder(connection) for _ in columns)
     statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holders}){ending}"  # noqa: S608 - our own names
     if values := list(rows):
         connection.exec_driver_sql(statement, values)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.features import FeatureKey
-from db.bulk import insert_new_rows
+from db.bulk import insert_new_rows, select_rows
 from db.clock import now_s
 from db.model_tables import FeatureTable
 
@@ -30,13 +30,9 @@ def find_features(session: Session, extractor: str, keys: Sequence[FeatureKey]) 
     wanted = set(keys)
     found: dict[FeatureKey, bytes] = {}
     for first in range(0, len(hashes), _KEYS_AT_A_TIME):
-        rows = session.execute(
-            select(FeatureTable.sha256, FeatureTable.variant, FeatureTable.vector).where(
-                FeatureTable.extractor == extractor,
-                FeatureTable.sha256.in_(hashes[first : first + _KEYS_AT_A_TIME]),
-            )
-        )
-        for sha256, variant, vector in rows:
+        some = hashes[first : first + _KEYS_AT_A_TIME]
+        query = "SELECT sha256, variant, vector FROM feature WHERE extractor = {} AND sha256 IN ({})"
+        for sha256, variant, vector in select_rows(session, query, (extractor,), some):
             if (key := FeatureKey(sha256, variant)) in wanted:
                 found[key] = bytes(vector)
     return found

@@ -24,10 +24,11 @@ from workers.ml.ahead import batched
 if TYPE_CHECKING:
     from workers.features.kept import KeptFeatures  # the database comes with it
 
-# Images that a thread decodes at a time; handing them over one by one costs more than it evens out.
+# Images that a thread decodes at a time; handing them over one by one costs more than it evens out, but for large ones.
 GROUP_SIZE = 8
+LARGE_BYTES = 512 * 1024
 # Images whose stored features are asked for at a time.
-LOOKUP_SIZE = 32
+LOOKUP_SIZE = 64
 # Full batches that are decoded ahead of the engine.
 BATCHES_AHEAD = 2
 # Batches that one chunk has with an engine; a chunk that is alone is to keep all of the chip busy.
@@ -140,7 +141,8 @@ class FeaturePipeline(Generic[Item]):
         }
 
     def _decode(self, images: Sequence[tuple[Item, Opened, Sequence[Lane]]]) -> None:
-        for group in batched(images, GROUP_SIZE):
+        is_large = sum(opened.num_bytes for _, opened, _ in images) > LARGE_BYTES * len(images)
+        for group in batched(images, 1 if is_large else GROUP_SIZE):
             fills = []
             batches = set()
             for item, opened, lanes in group:
