@@ -86,7 +86,7 @@ def test_another_head_is_judged_by_its_own_classes_on_the_same_network(settings,
 def test_a_network_that_changes_labels_is_refused_unless_forced(settings, quantized, monkeypatch):
     monkeypatch.setattr(quantization, "MIN_AGREEMENT", 1.01)
 
-    with pytest.raises(UsageError, match=r"lenet-5 in int8 agrees .* on \d+\.\d% of 60 images.*force int8"):
+    with pytest.raises(UsageError, match=r"lenet-5 in int8 agrees .* on \d+\.\d% of 60 images.*--force-int8"):
         quantize(SMALL, settings, lambda: IMAGES)
     assert quantize(SMALL, settings, lambda: IMAGES, force=True) == quantized
 
