@@ -161,3 +161,18 @@ def test_a_network_gets_no_larger_batch_than_it_may(monkeypatch):
     assert engine.num_images == []
     assert fastest_batch_size(engine, SPEC, limit=9) in (4, 8)
     assert max(engine.num_images) == 8
+
+
+def test_a_thread_that_fails_behind_another_goes_on_in_the_others_smaller_batches():
+    engine = FakeEngine(batch_size=8, room_for=1)
+    infer = engine._infer
+
+    def fail_after_another_has_halved(batch):
+        if len(batch) == 8:
+            engine.batch_size = 1
+        return infer(batch)
+
+    engine._infer = fail_after_another_has_halved
+
+    np.testing.assert_array_equal(engine.features(IMAGES)[:, 0], IMAGES[:, 0, 0, 0])
+    assert engine.batch_size == 1
