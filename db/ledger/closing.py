@@ -7,6 +7,8 @@ from core.types import ChunkState, JobState
 from db.clock import now_s
 from db.tables import ChunkTable, JobTable, chunk_is
 
+# For statements whose rows no object of the session stands for; SQLAlchemy then need not look for any.
+NOT_TRACKED = {"synchronize_session": False}
 # How long a running job has been worked for, pauses left out.
 ACTIVE_S = JobTable.active_s + now_s() - JobTable.started_at
 
@@ -33,4 +35,4 @@ def close_finished_jobs(session: Session, *, job_id: int | None = None) -> tuple
     )
     if job_id is not None:
         statement = statement.where(JobTable.id == job_id)
-    return tuple(session.scalars(statement).all())
+    return tuple(session.scalars(statement, execution_options=NOT_TRACKED).all())

@@ -6,6 +6,7 @@ A finish is fenced: it names the attempt that its claim was given, and writes no
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
 
 from sqlalchemy import Select, and_, delete, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from core.jobs import Claim, Outcome, Prediction, StageSeconds, WorkerProfile
 from core.types import ChunkState, JobState
 from db.bulk import insert_rows
 from db.clock import now_s
-from db.ledger.closing import close_finished_jobs
+from db.ledger.closing import NOT_TRACKED, close_finished_jobs
 from db.model_tables import ModelTable
 from db.rows import RESULT_COLUMNS, result_row
 from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, chunk_is
@@ -121,7 +122,10 @@ def finish(session: Session, lease: Claim, outcomes: Sequence[Outcome], *, secon
     write_outcomes(session, lease.job_id, outcomes, redo=lease.redo)
     if seconds is not None:
         spent = replace(seconds, write_s=seconds.write_s + time.monotonic() - started_at_s)
-        session.execute(update(ChunkTable).where(ChunkTable.id == lease.chunk_id).values(**asdict(spent)))
+        session.execute(
+            update(ChunkTable).where(ChunkTable.id == lease.chunk_id).values(**asdict(spent)),
+            execution_options=NOT_TRACKED,
+        )
     close_finished_jobs(session, job_id=lease.job_id)
     return True
 
@@ -150,7 +154,9 @@ def owed_ordinals(job_id: int, first: int, last: int, *, redo: bool) -> Select[i
     return query.order_by(ImageTable.ordinal)
 
 
+@lru_cache(maxsize=16)
 def _jobs_in_order(profile: WorkerProfile) -> Select[int]:
+    # A worker asks the same again and again, and building the query takes longer than running it.
     num_leased = (
         select(func.count()).where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.LEASED)).scalar_subquery()
     )
@@ -228,6 +234,7 @@ def _update_leased(session: Session, lease: Claim, **values: object) -> bool:
             ChunkTable.attempt == lease.attempt,
             chunk_is(ChunkState.LEASED),
         )
-        .values(**values)
+        .values(**values),
+        execution_options=NOT_TRACKED,
     )
     return bool(result.rowcount == 1)  # type: ignore[attr-defined]
