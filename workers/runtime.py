@@ -113,7 +113,8 @@ class Runtime:
         return WorkerProfile(
             worker_id=self.identity.id,
             warm=frozenset(self.backbones.warm),
-            unavailable=frozenset(name for name, problem in self.problems.items() if problem.is_fresh),
+            # A copy: chunks that are worked on meanwhile may find or forget problems.
+            unavailable=frozenset(name for name, problem in dict(self.problems).items() if problem.is_fresh),
             only_job=self.only_job,
             kinds=self.kinds,
         )
@@ -135,7 +136,7 @@ class Runtime:
                 self.identity,
                 only_job=self.only_job,
                 backbone_loads=self.backbones.loads,
-                problems={name: problem.text for name, problem in self.problems.items()},
+                problems={name: problem.text for name, problem in dict(self.problems).items()},
             )
 
     def close(self) -> None:
