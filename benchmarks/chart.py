@@ -53,7 +53,9 @@ def _draw_panel(axis: Any, suite: Suite, rates: dict[str, float], *, num_images:
     widths = [rates[key] for key in keys]
     colours = [ACCENT if key in OURS else OTHERS for key in keys]
     bars = axis.barh(range(len(keys)), widths, height=0.68, color=colours)
-    axis.bar_label(bars, [f"{width:,.0f}" for width in widths], padding=4, color=INK, fontsize=10)
+    # On white, for the roof may pass behind a number.
+    on_white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axis.bar_label(bars, [f"{width:,.0f}" for width in widths], padding=4, color=INK, fontsize=10, bbox=on_white)
     names = [suite.sides[key].partition(") ")[2] for key in keys]
     axis.set_yticks(range(len(keys)), names, fontsize=10, color=INK)
     axis.invert_yaxis()
