@@ -11,6 +11,7 @@ from core.types import JobKind, JobState, Priority
 from db.clock import now_s
 from db.ledger import control, progress
 from db.results import count_labels
+from db.tables import JobTable
 from db.workers import live_workers, reason_to_wait
 
 NUM_TOP_LABELS = 10
@@ -74,13 +75,7 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
     job = control.get_job(session, job_id)
     so_far = progress.progress(session, job_id)
     models = progress.models_of(session, job_id)
-    seconds = job.active_s
-    if job.state is JobState.RUNNING:
-        seconds += max(session.scalars(select(now_s())).one() - job.started_at, 0.0)
-    workers = [
-        WorkerSummary(worker.id, worker.backbone_loads, worker.problems)
-        for worker in progress.workers_of(session, job_id)
-    ]
+    seconds = _seconds(session, job)
     return JobSummary(
         job_id=job.id,
         kind=job.kind,
@@ -102,10 +97,20 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
             for model in (models if with_counts else ())
         },
         errors=progress.count_reasons(session, job_id) if with_counts else {},
-        workers=workers,
+        workers=[
+            WorkerSummary(worker.id, worker.backbone_loads, worker.problems)
+            for worker in progress.workers_of(session, job_id)
+        ],
         waits_for=_reason_to_wait(job.state, so_far, session, job_id),
         error=job.error,
     )
+
+
+def _seconds(session: Session, job: JobTable) -> float:
+    """How long a job has run, pauses left out."""
+    if job.state is not JobState.RUNNING:
+        return job.active_s
+    return job.active_s + max(session.scalars(select(now_s())).one() - job.started_at, 0.0)
 
 
 def _reason_to_wait(state: JobState, so_far: Progress, session: Session, job_id: int) -> str | None:

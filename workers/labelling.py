@@ -58,7 +58,9 @@ class OwedImages:
 
     def fill(self, image: OwedImage, data: bytes | np.ndarray | None, slots: Slots) -> None:
         """Decode it."""
-        self._loader.fill(self._loader.read(image.locator) if data is None else data, slots)
+        del image
+        assert data is not None, "`open` has read it"  # noqa: S101
+        self._loader.fill(data, slots)
 
 
 def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
@@ -67,7 +69,9 @@ def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
     Raises:
         LeaseLostError: another worker has the chunk now.
         WeightsError: a network cannot be loaded here.
+        EngineError: a network cannot be run here.
         DamagedModelError: what is stored of a model is damaged.
+        UsageError: int8 was asked for, and cannot be had or changes too many labels.
     """
     with runtime.database.read() as session:
         work = read_work(session, lease.claim)
@@ -90,7 +94,9 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Out
     Raises:
         LeaseLostError: another worker has the chunk now.
         WeightsError: a network cannot be loaded here.
+        EngineError: a network cannot be run here.
         DamagedModelError: what is stored of a model is damaged.
+        UsageError: int8 was asked for, and cannot be had or changes too many labels.
     """
     classifiers = []
     with lease.kept_alive():

@@ -1,7 +1,7 @@
 """From images to feature vectors, at the speed of the chip: what is stored is read, what is not goes through an engine.
 
     read and hash ──▶ look up ──▶ decode and resize ──▶ engine ──▶ store
-    (threads)                     (threads)             (one at a time)
+    (threads)                     (threads)             (two batches)
 
 Labelling and training both get their features here. `pipeline` is the whole, `values` what goes in and comes out,
 `opening` the reading ahead, `batches` the buffers between decoding and the engine, `kept` the store, `threads` who does

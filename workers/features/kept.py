@@ -18,7 +18,10 @@ _STORED_DTYPE = np.dtype("<f4")
 
 
 def extractor_name(network: str, contract: PreprocessingContract) -> str:
-    """What features are stored under: equal names mean equal numbers for equal images.
+    """What features are stored under: equal names mean equal numbers for equal images, but for rounding.
+
+    An engine's precision and the reduced size that a large JPEG was decoded at are no part of it; docs/adr/0018 says
+    what that makes.
 
     Args:
         network: a backbone with its published weights, or a network of a model's own, told from every other.

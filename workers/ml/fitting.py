@@ -156,20 +156,15 @@ class Fitting:
                 break
             self.num_epochs_done = epoch
             self._remember(measured[Split.TRAIN if val is None else Split.VAL])
-            duration_s = round(time.monotonic() - started_at_s, 4)
-            yield tuple(
-                EpochMetrics(
-                    epoch,
-                    self._options.stage,
-                    split,
-                    figures.loss,
-                    figures.accuracy,
-                    self._rate(epoch, 1.0),
-                    duration_s,
-                )
-                for split, figures in measured.items()
-            )
+            yield self._metrics(epoch, measured, duration_s=round(time.monotonic() - started_at_s, 4))
         self._learner.assign(self._best)
+
+    def _metrics(self, epoch: int, measured: Mapping[Split, Figures], *, duration_s: float) -> tuple[EpochMetrics, ...]:
+        stage, rate = self._options.stage, self._rate(epoch, 1.0)
+        return tuple(
+            EpochMetrics(epoch, stage, split, figures.loss, figures.accuracy, rate, duration_s)
+            for split, figures in measured.items()
+        )
 
     @property
     def _is_patience_out(self) -> bool:

@@ -66,17 +66,9 @@ class BatchedEngine(ABC):
         return False
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """Compute feature vectors; where memory runs out, in smaller batches from then on.
+        """Compute (N, F) float32 of (N, H, W, 3) uint8 RGB, as `interface.Engine` says.
 
-        Args:
-            images: (N, H, W, 3) uint8 RGB of the backbone's input size; N may be anything.
-
-        Returns:
-            (N, F) float32, in the images' order; the caller's own.
-
-        Raises:
-            ValueError: the images are not of that shape or type.
-            EngineError: there is not enough memory for a single image.
+        Where memory runs out, batches are smaller from then on.
         """
         check_images(images, self._spec)
         features = np.empty((len(images), self._spec.feature_size), np.float32)

@@ -47,6 +47,7 @@ class Engine(Protocol):
 
         Raises:
             ValueError: the images are not of that shape or type.
+            EngineError: there is not enough memory for a single image.
         """
 
 
