@@ -9,7 +9,9 @@
     ├── SetupError              something that must exist does not (exit code 3)
     │   ├── WeightsError        published weights are neither in the cache nor downloadable
     │   ├── DamagedModelError   what is stored of a model is not what was written
-    │   ├── DatabaseError       the database does not answer, or its schema is not ours
+    │   ├── DatabaseError       the database cannot be used, or its schema is not ours
+    │   │   └── DatabaseAwayError   it does not answer for a while; worth another try
+    │   │       └── DiskFullError   its disk is full; it goes on when there is space again
     │   └── BrokerError         the broker does not answer
     ├── EngineError             an engine cannot run a network; another one does
     ├── TrainingError           a training job cannot come to a model; the job has failed
@@ -59,7 +61,15 @@ class DamagedModelError(SetupError):
 
 
 class DatabaseError(SetupError):
-    """The database does not answer, or its schema is not the one this version expects."""
+    """The database cannot be used, or its schema is not the one this version expects."""
+
+
+class DatabaseAwayError(DatabaseError):
+    """The database does not answer for a while. Transient: the same transaction may succeed later."""
+
+
+class DiskFullError(DatabaseAwayError):
+    """The database's disk is full, or fuller than it may be; work goes on when there is space again."""
 
 
 class BrokerError(SetupError):

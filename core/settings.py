@@ -90,6 +90,10 @@ class Settings(BaseSettings):
     max_image_pixels: Annotated[int, Field(ge=1)] = Field(
         default=100_000_000, description="Largest image, in pixels; larger ones become error rows."
     )
+    min_free_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=64 * 1024**2,
+        description="Free space of the embedded database's disk, in bytes, below which work waits.",
+    )
     lease_s: Annotated[float, Field(gt=0)] = Field(
         default=30.0, description="Seconds without progress after which a chunk goes to another worker."
     )

@@ -2,35 +2,38 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import disk_usage
+from typing import Self, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NoSuchModuleError,
-    OperationalError,
-)
-from sqlalchemy.exc import DatabaseError as DriverDatabaseError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from core.errors import DatabaseError
+from core.errors import DatabaseAwayError, DatabaseError, DiskFullError
+from core.settings import Settings
+from db.outages import explained, try_again
+
+Result = TypeVar("Result")
 
 # How long a writer waits for another one on SQLite before it gives up.
 SQLITE_BUSY_TIMEOUT_S = 60
 # How long to wait before asking again for the one lock that SQLite does not wait for.
 SQLITE_RETRY_S = 0.01
-# How long to wait for a PostgreSQL server that does not answer.
-CONNECT_TIMEOUT_S = 5
+# libpq's. A PostgreSQL server that does not answer, or a network that swallows what is sent, is noticed within half a
+# minute; by itself TCP would wait for many.
+POSTGRESQL_CONNECT_ARGUMENTS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds
+}
 # Options of a URL whose names hold one of these are not shown.
 SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
 
@@ -38,22 +41,38 @@ SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
 class Database:
     """Connections to the ledger.
 
+    `write` and `read` are one transaction. `transact` and `query` are one that is made again if the database was away,
+    or broke off in the middle; whatever has to go on through a restart of the server uses these.
+
     Args:
         url: SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…` (`postgresql://` means the same).
+        min_free_bytes: of an SQLite file's disk; with less, nothing that makes the database grow is begun.
 
     Raises:
         DatabaseError: the URL cannot be read or names another kind of database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, min_free_bytes: int = 0) -> None:
         self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._min_free_bytes = min_free_bytes
         self._engine: Engine | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The ledger that settings name."""
+        return cls(settings.database_url_text, min_free_bytes=settings.min_free_bytes)
 
     @property
     def safe_url(self) -> str:
         """The URL for people, its secrets masked."""
         return mask(self.url)
+
+    @property
+    def file(self) -> Path | None:
+        """An SQLite database's file; None for a server, or one in memory."""
+        is_file = self.is_sqlite and self.url.database not in (None, "", ":memory:")
+        return Path(str(self.url.database)) if is_file else None
 
     @property
     def engine(self) -> Engine:
@@ -79,6 +98,64 @@ class Database:
         with self._translated(), Session(self.engine) as session:
             yield session
 
+    def transact(
+        self,
+        work: Callable[[Session], Result],
+        *,
+        grows: bool = False,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> Result:
+        """Do a unit of work in a transaction of its own that writes, again and again while the database is away.
+
+        A connection that breaks while it commits leaves open whether it has; work must come out right either way.
+
+        Args:
+            work: what to do; done anew in each try.
+            grows: whether it adds many rows, and so waits where there is little space on the disk.
+            on_wait: called between two tries; what it raises ends the waiting.
+
+        Raises:
+            DatabaseAwayError: the database was away for too long.
+            DatabaseError: the database cannot be used.
+        """
+
+        def attempt() -> Result:
+            if grows:
+                self.require_space()
+            with self.write() as session:
+                return work(session)
+
+        return self._until_it_answers(attempt, on_wait)
+
+    def query(self, work: Callable[[Session], Result], *, on_wait: Callable[[], None] = lambda: None) -> Result:
+        """Ask something in a transaction of its own that only reads, again and again while the database is away.
+
+        Raises:
+            DatabaseAwayError: the database was away for too long.
+            DatabaseError: the database cannot be used.
+        """
+
+        def attempt() -> Result:
+            with self.read() as session:
+                return work(session)
+
+        return self._until_it_answers(attempt, on_wait)
+
+    def require_space(self) -> None:
+        """Make sure that an SQLite file's disk has room for more. Servers look after their own.
+
+        Raises:
+            DiskFullError: it has not.
+        """
+        if self.file is None or not self._min_free_bytes:
+            return
+        num_free = disk_usage(self.file.parent).free
+        if num_free < self._min_free_bytes:
+            raise DiskFullError(
+                f"The disk of {self.file} has {num_free:,} bytes left, fewer than the {self._min_free_bytes:,} that "
+                "LABELYARD_MIN_FREE_BYTES keeps. Nothing is lost: make space, and work goes on by itself."
+            )
+
     def close(self) -> None:
         """Close every connection."""
         if self._engine is not None:
@@ -86,8 +163,8 @@ class Database:
             self._engine = None
 
     def _sqlite_engine(self) -> Engine:
-        if self.url.database:
-            folder = Path(self.url.database).parent
+        if self.file is not None:
+            folder = self.file.parent
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -102,28 +179,24 @@ class Database:
 
     def _postgresql_engine(self) -> Engine:
         # A connection that died while it was idle is replaced before use, not found dead in mid-transaction.
-        return create_engine(
-            self.url, pool_pre_ping=True, pool_size=4, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
-        )
+        return create_engine(self.url, pool_pre_ping=True, pool_size=4, connect_args=POSTGRESQL_CONNECT_ARGUMENTS)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError) as error:
-            raise self._explained("does not answer", error) from error
-        except DriverDatabaseError as error:
-            # Its other kinds, a broken constraint or a value that does not fit, are mistakes of ours.
-            if isinstance(error, IntegrityError | DataError | InternalError):
+        except DBAPIError as error:
+            translated = explained(error, safe_url=self.safe_url, file=self.file)
+            if translated is None:
                 raise
-            raise self._explained("cannot be used", error) from error
+            raise translated from error
 
-    def _explained(self, problem: str, error: DBAPIError) -> DatabaseError:
-        return DatabaseError(
-            f"The database {self.safe_url} {problem}: {_first_line(error)}. "
-            "Check that it runs and that LABELYARD_DATABASE_URL (or LABELYARD_HOME) is right; "
-            "`labelyard doctor` looks closer."
-        )
+    @staticmethod
+    def _until_it_answers(attempt: Callable[[], Result], on_wait: Callable[[], None]) -> Result:
+        try:
+            return attempt()
+        except DatabaseAwayError as error:
+            return try_again(attempt, error, on_wait)
 
 
 def mask(url: URL) -> str:
@@ -176,7 +249,3 @@ def _use_write_ahead_log(cursor: DBAPICursor) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0].rstrip(".") if str(error.orig).strip() else type(error.orig).__name__

@@ -62,7 +62,7 @@ def _check_home(settings: Settings) -> Finding:
 
 def _check_database(settings: Settings) -> Finding:
     try:
-        database = Database(settings.database_url_text)
+        database = Database.of(settings)
         if database.is_sqlite and not os.path.exists(database.url.database or ""):  # noqa: PTH110 - may be empty
             return Finding("database", Verdict.OK, f"{database.safe_url} will be made at the first job")
         state, revision = schema_state(database)

@@ -7,6 +7,7 @@ while later ones are still being found.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 
 from core.errors import SourceError
@@ -64,31 +65,35 @@ def plan_or_fail(database: Database, job_id: int, *, after_commit: Callable[[], 
     try:
         plan(database, job_id, after_commit=after_commit)
     except SourceError as error:
-        with database.write() as session:
-            control.fail(session, job_id, str(error))
+        problem = str(error)
+        database.transact(lambda session: control.fail(session, job_id, problem))
         raise
 
 
 def _plan_from_cursor(database: Database, job_id: int, after_commit: Callable[[], object]) -> bool:
-    with database.read() as session:
-        job = control.get_job(session, job_id)
-        if job.planned_at is not None:
-            return True
-        options = LabelOptions.from_json(job.options)
-        specs = [SourceSpec.from_json(source) for source in job.sources]
-        num_planned, walk = job.num_planned, _Walk(specs, PlanCursor.from_text(job.plan_cursor))
+    job = database.query(lambda session: control.get_job(session, job_id))
+    if job.planned_at is not None:
+        return True
+    options = LabelOptions.from_json(job.options)
+    specs = [SourceSpec.from_json(source) for source in job.sources]
+    num_planned, walk = job.num_planned, _Walk(specs, PlanCursor.from_text(job.plan_cursor))
     for batch in _batches(walk, options.chunk_size):
         items, cursor = [item for item, _ in batch], batch[-1][1]
-        with database.write() as session:
-            moved = accepting.append_items(
-                session, job_id, items, after=num_planned, cursor=cursor.to_text(), chunk_size=options.chunk_size
-            )
+        append = partial(
+            accepting.append_items,
+            job_id=job_id,
+            items=items,
+            after=num_planned,
+            cursor=cursor.to_text(),
+            chunk_size=options.chunk_size,
+        )
+        moved = database.transact(append, grows=True)
         if not moved:
             return False
         num_planned += len(items)
         after_commit()
-    with database.write() as session:
-        accepting.finish_planning(session, job_id, num_skipped=walk.num_skipped)
+    num_skipped = walk.num_skipped
+    database.transact(lambda session: accepting.finish_planning(session, job_id, num_skipped=num_skipped))
     after_commit()
     return True
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+from sqlalchemy.orm import Session
+
 from core.errors import WeightsError
 from core.jobs import Progress
 from core.settings import Settings
@@ -78,13 +80,11 @@ def run_to_end(
 
 
 def _look(database: Database, job_id: int) -> tuple[JobState, Progress]:
-    with database.read() as session:
-        state, so_far = control.get_job(session, job_id).state, progress(session, job_id)
+    state, so_far = database.query(lambda session: (control.get_job(session, job_id).state, progress(session, job_id)))
     if state is JobState.RUNNING and so_far.is_planned and so_far.num_finished == so_far.num_planned:
         # The last two chunks may have ended in the same moment, each unseen by the other.
-        with database.write() as session:
-            close_finished_jobs(session, job_id=job_id)
-            state = control.get_job(session, job_id).state
+        database.transact(lambda session: close_finished_jobs(session, job_id=job_id))
+        state = database.query(lambda session: control.get_job(session, job_id).state)
     return state, so_far
 
 
@@ -93,10 +93,13 @@ def _require_able_workers(database: Database, job_id: int, *, own_prefix: str) -
 
     Embedded, only this process's own children count, which begin their names with its own.
     """
-    with database.read() as session:
+
+    def find_problem(session: Session) -> str | None:
         networks = [model.network for model in models_of(session, job_id)]
         workers = [worker for worker in live_workers(session, job_id) if worker.id.startswith(own_prefix)]
-        problem = reason_to_wait(workers, networks) if workers else None
+        return reason_to_wait(workers, networks) if workers else None
+
+    problem = database.query(find_problem)
     if problem is not None:
         raise WeightsError(f"Every worker declines job {job_id}, which waits in the ledger: {problem}")
 
@@ -139,7 +142,7 @@ def _workers(database: Database, settings: Settings, job_id: int, waker: Waker) 
         with LocalWorkers(settings, database, only_job=job_id) as workers:
             yield workers.supervise
         return
-    sweeper = Sweeper(database, waker, interval_s=settings.sweep_interval_s)
+    sweeper = Sweeper(database, waker, interval_s=settings.sweep_interval_s, lease_s=settings.lease_s)
     sweeper.start()
     try:
         yield lambda: None

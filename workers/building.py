@@ -41,7 +41,9 @@ def build_runtime(
     # Between two small products OpenBLAS' threads go on spinning, on the cores that decode and compute features: a
     # labelling then took 11 ms of processor time an image instead of 5.
     threadpool_limits(1, user_api="blas")
-    database = Database(settings.database_url_text)
+    database = Database.of(settings)
+    # A worker that starts while the database does waits for it.
+    database.query(lambda session: session.connection())
     require_schema(database)
     runtime = Runtime(
         settings=settings,

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     label, format_name, path = arguments
     report = redirect_native_output()
     settings = Settings()
-    database = Database(settings.database_url_text)
+    database = Database.of(settings)
     try:
         export(database, label, ExportFormat(format_name), Path(path))
     except LabelyardError as error:

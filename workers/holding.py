@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from core.errors import DatabaseError, LeaseLostError
+from core.errors import DatabaseAwayError, LeaseLostError
 from core.jobs import Claim
 from db.database import Database
 from db.ledger import leasing
@@ -57,7 +57,7 @@ class HeldLease:
         if num_processed is not None:
             self._num_processed = num_processed
         if self._is_lost or self._progressed_at_s - self._renewed_at_s >= self._interval_s:
-            self._renew()
+            self._try_to_renew()
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:
@@ -75,14 +75,20 @@ class HeldLease:
     def _keep(self, ended: threading.Event) -> None:
         while not ended.wait(self._interval_s) and time.monotonic() - self._progressed_at_s < MAX_SILENCE_S:
             try:
-                self._renew()
+                self._try_to_renew()
             except LeaseLostError:
                 # The computing thread finds out when it next says that it got on.
                 self._is_lost = True
                 return
-            except DatabaseError as error:
-                # There is time for several more tries before the lease runs out.
-                logger.warning("renewal_failed", chunk_id=self.claim.chunk_id, problem=str(error))
+
+    def _try_to_renew(self) -> None:
+        try:
+            self._renew()
+        except DatabaseAwayError as error:
+            # There is time for several more tries before the lease runs out; and where the database is away for longer,
+            # nobody else can take it either.
+            logger.warning("renewal_failed", chunk_id=self.claim.chunk_id, problem=str(error))
+            self._renewed_at_s = time.monotonic()
 
     def _renew(self) -> None:
         with self._database.write() as session:

@@ -73,16 +73,18 @@ def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
         DamagedModelError: what is stored of a model is damaged.
         UsageError: int8 was asked for, and cannot be had or changes too many labels.
     """
-    with runtime.database.read() as session:
-        work = read_work(session, lease.claim)
+    claim = lease.claim
+    work = runtime.database.query(lambda session: read_work(session, claim))
     outcomes, seconds = label(runtime, work, lease)
-    with runtime.database.write() as session:
-        held = leasing.finish(session, work.claim, outcomes, seconds=seconds)
+    held = runtime.database.transact(
+        lambda session: leasing.finish(session, claim, outcomes, seconds=seconds),
+        grows=True,
+        on_wait=lease.progressed,
+    )
     if not held:
-        raise LeaseLostError(f"Chunk {work.claim.chunk_id} was leased to another worker before it was finished.")
+        raise LeaseLostError(f"Chunk {claim.chunk_id} was leased to another worker before it was finished.")
     # Of two chunks that end in the same moment neither saw the other's end.
-    with runtime.database.write() as session:
-        close_finished_jobs(session, job_id=work.claim.job_id)
+    runtime.database.transact(lambda session: close_finished_jobs(session, job_id=claim.job_id))
 
 
 def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Outcome], StageSeconds]:

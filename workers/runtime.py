@@ -130,14 +130,15 @@ class Runtime:
 
     def report(self) -> None:
         """Write this worker's row."""
-        with self.database.write() as session:
-            worker_store.report(
+        self.database.transact(
+            lambda session: worker_store.report(
                 session,
                 self.identity,
                 only_job=self.only_job,
                 backbone_loads=self.backbones.loads,
                 problems={name: problem.text for name, problem in dict(self.problems).items()},
             )
+        )
 
     def close(self) -> None:
         """Let go of threads, files and connections."""

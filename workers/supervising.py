@@ -12,7 +12,7 @@ from typing import Self
 
 import structlog
 
-from core.errors import SetupError
+from core.errors import DatabaseAwayError, SetupError
 from core.exits import ExitCode
 from core.queues import Queue
 from core.settings import Settings
@@ -20,6 +20,7 @@ from db import workers as worker_store
 from db.database import Database
 from db.ledger import sweeping
 from workers.naming import default_worker_id
+from workers.sweeper import LeaseSweep
 
 logger = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ class LocalWorkers:
         self._only_job = only_job
         self._queues = queues
         self._children: list[_Child] = []
+        self._sweep = LeaseSweep(database, lease_s=settings.lease_s)
         self._swept_at_s = 0.0
 
     def __enter__(self) -> Self:
@@ -94,9 +96,10 @@ class LocalWorkers:
                 self._replace(child)
         if time.monotonic() - self._swept_at_s >= self._settings.sweep_interval_s:
             self._swept_at_s = time.monotonic()
-            with self._database.write() as session:
-                sweeping.sweep(session)
-                worker_store.touch(session, [child.worker_id for child in self._children])
+            try:
+                self._sweep.once([child.worker_id for child in self._children])
+            except DatabaseAwayError as error:
+                logger.warning("sweep_failed", problem=str(error))
 
     def stop(self) -> None:
         """End every child and give back what it held."""
@@ -109,10 +112,13 @@ class LocalWorkers:
                 child.process.kill()
                 child.process.wait()
             _close_pipes(child.process)
-        if self._children:
+        try:
             with self._database.write() as session:
                 for child in self._children:
                     worker_store.stop(session, child.worker_id)
+        except DatabaseAwayError as error:
+            # The leases run out.
+            logger.warning("chunks_not_given_back", problem=str(error))
         self._children.clear()
 
     def _replace(self, child: _Child) -> None:
@@ -132,9 +138,12 @@ class LocalWorkers:
 
     def _count_death(self, child: _Child) -> None:
         """Take back what it held, and remember whether its kind gets anywhere."""
-        with self._database.write() as session:
-            report = sweeping.worker_died(session, child.worker_id)
-            num_finished = worker_store.num_finished_chunks(session, child.worker_id)
+        report, num_finished = self._database.transact(
+            lambda session: (
+                sweeping.worker_died(session, child.worker_id),
+                worker_store.num_finished_chunks(session, child.worker_id),
+            )
+        )
         held_a_chunk = bool(report.num_requeued + report.num_bisected + report.num_given_up)
         got_anywhere = num_finished > child.num_finished or report.num_given_up > 0
         child.num_finished = num_finished

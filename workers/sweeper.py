@@ -4,17 +4,69 @@ One runs in the orchestrator and one in every worker's parent process; they do n
 """
 
 import threading
+import time
+from collections.abc import Sequence
 
 import structlog
 
-from core.errors import SetupError
+from core.errors import DatabaseAwayError, SetupError
 from core.jobs import SweepReport
 from db import workers as worker_store
 from db.database import Database
-from db.ledger.sweeping import sweep
+from db.ledger import sweeping
 from workers.waking import Waker
 
 logger = structlog.get_logger(__name__)
+
+
+class LeaseSweep:
+    """One sweep of the ledger after the other.
+
+    While a database is away nobody can renew a lease. So after that leases are left alone for as long as one lasts, and
+    those who wait with their work have the time to say so; else an outage would count as the death of every worker.
+
+    Args:
+        database: the ledger.
+        lease_s: how long a lease lasts.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float) -> None:
+        self._database = database
+        self._lease_s = lease_s
+        self._was_away = False
+        self._expires_again_at_s = 0.0
+
+    def once(self, worker_ids: Sequence[str]) -> SweepReport:
+        """Expire, close, and say that workers are still there.
+
+        Args:
+            worker_ids: those that this process supervises.
+
+        Raises:
+            DatabaseAwayError: the database does not answer.
+        """
+        try:
+            with self._database.write() as session:
+                report = sweeping.sweep(session) if self._may_expire() else sweeping.close_only(session)
+                worker_store.touch(session, worker_ids)
+        except DatabaseAwayError:
+            self._was_away = True
+            raise
+        if report.num_requeued or report.num_bisected or report.num_given_up:
+            logger.warning(
+                "leases_expired",
+                num_requeued=report.num_requeued,
+                num_bisected=report.num_bisected,
+                num_given_up=report.num_given_up,
+            )
+        return report
+
+    def _may_expire(self) -> bool:
+        # Asked within the transaction, so that the database is known to be back.
+        if self._was_away:
+            self._was_away = False
+            self._expires_again_at_s = time.monotonic() + self._lease_s
+        return time.monotonic() >= self._expires_again_at_s
 
 
 class Sweeper:
@@ -24,11 +76,14 @@ class Sweeper:
         database: the ledger.
         waker: who wakes workers for what was taken back.
         interval_s: seconds between two sweeps.
+        lease_s: how long a lease lasts.
         worker_id: the worker that this process supervises, if it does; each sweep says that it is still there.
     """
 
-    def __init__(self, database: Database, waker: Waker, *, interval_s: float, worker_id: str | None = None) -> None:
-        self._database = database
+    def __init__(
+        self, database: Database, waker: Waker, *, interval_s: float, lease_s: float, worker_id: str | None = None
+    ) -> None:
+        self._sweep = LeaseSweep(database, lease_s=lease_s)
         self._waker = waker
         self._interval_s = interval_s
         self._worker_ids = [] if worker_id is None else [worker_id]
@@ -46,17 +101,8 @@ class Sweeper:
 
     def sweep_once(self) -> SweepReport:
         """Expire, close, wake."""
-        with self._database.write() as session:
-            report = sweep(session)
-            worker_store.touch(session, self._worker_ids)
+        report = self._sweep.once(self._worker_ids)
         self._waker.top_up()
-        if report.num_requeued or report.num_bisected or report.num_given_up:
-            logger.warning(
-                "leases_expired",
-                num_requeued=report.num_requeued,
-                num_bisected=report.num_bisected,
-                num_given_up=report.num_given_up,
-            )
         return report
 
     def _run(self) -> None:

@@ -12,6 +12,7 @@ import structlog
 from celery import current_app, shared_task
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
+from core.errors import DatabaseAwayError
 from core.logs import configure_logging
 from core.queues import LABEL_CHUNK_TASK, TRAIN_TASK, Queue, kinds_of
 from core.settings import Settings
@@ -82,18 +83,31 @@ def _start_child(**_: object) -> None:
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _start_sweeper(**_: object) -> None:
     settings = Settings()
-    database = Database(settings.database_url_text)
+    database = Database.of(settings)
     waker = BrokerWaker(current_app, database)
-    Sweeper(database, waker, interval_s=settings.sweep_interval_s, worker_id=os.environ[WORKER_ID_VARIABLE]).start()
+    sweeper = Sweeper(
+        database,
+        waker,
+        interval_s=settings.sweep_interval_s,
+        lease_s=settings.lease_s,
+        worker_id=os.environ[WORKER_ID_VARIABLE],
+    )
+    sweeper.start()
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _give_back(**_: object) -> None:
-    database = Database(Settings().database_url_text)
-    with database.write() as session:
-        num_chunks = worker_store.stop(session, os.environ[WORKER_ID_VARIABLE])
-    database.close()
-    logger.info("worker_stopped", num_chunks=num_chunks)
+    database = Database.of(Settings())
+    try:
+        with database.write() as session:
+            num_chunks = worker_store.stop(session, os.environ[WORKER_ID_VARIABLE])
+    except DatabaseAwayError as error:
+        # The leases run out.
+        logger.warning("chunks_not_given_back", problem=str(error))
+    else:
+        logger.info("worker_stopped", num_chunks=num_chunks)
+    finally:
+        database.close()
 
 
 def name_this_worker(queues: Sequence[str]) -> str:

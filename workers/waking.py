@@ -4,7 +4,7 @@ from typing import Protocol
 
 import structlog
 
-from core.errors import BrokerError
+from core.errors import BrokerError, DatabaseAwayError
 
 logger = structlog.get_logger(__name__)
 
@@ -26,8 +26,8 @@ class NullWaker:
 
 
 def wake(waker: Waker) -> None:
-    """Top up after a commit. A broker that is away is no reason to stop: the sweepers wake instead."""
+    """Top up after a commit. A broker or database that is away is no reason to stop: the sweepers wake instead."""
     try:
         waker.top_up()
-    except BrokerError as error:
+    except (BrokerError, DatabaseAwayError) as error:
         logger.warning("wake_up_failed", problem=str(error))

@@ -9,8 +9,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import structlog
+from sqlalchemy.orm import Session
 
-from core.errors import DamagedModelError, EngineError, LeaseLostError, TrainingError, UsageError, WeightsError
+from core.errors import (
+    DamagedModelError,
+    DatabaseAwayError,
+    EngineError,
+    LeaseLostError,
+    TrainingError,
+    UsageError,
+    WeightsError,
+)
 from core.jobs import Claim
 from core.types import JobKind
 from db.ledger import control, leasing
@@ -83,20 +92,22 @@ class _Shift:
                 if self._running:
                     # Not held meanwhile: it would be blamed for what the others do.
                     self._next_job = claim.job_id
-                    with self._runtime.database.write() as session:
-                        leasing.release(session, claim)
+                    _give_back(self._runtime, claim)
                     return
             self._running.add(self._pool.submit(_bring_to_end, self._runtime, claim))
 
     def _claim(self, proposed: int | None) -> Claim | None:
         profile, lease_s = self._runtime.profile, self._runtime.settings.lease_s
         wanted, self._next_job = self._next_job, None
-        with self._runtime.database.write() as session:
+
+        def claim_one(session: Session) -> Claim | None:
             if wanted is not None:
                 claim = leasing.claim(session, replace(profile, only_job=wanted), lease_s=lease_s)
                 if claim is not None:
                     return claim
             return leasing.claim(session, profile, lease_s=lease_s, proposed=proposed)
+
+        return self._runtime.database.transact(claim_one, grows=True)
 
 
 def _wants_to_be_alone(claim: Claim) -> bool:
@@ -111,13 +122,17 @@ def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
         _work_on(runtime, claim)
     except LeaseLostError:
         log.warning("chunk_lost")
+    except DatabaseAwayError as error:
+        # What was computed is lost with it; the chunk is not, and none is to blame.
+        log.warning("chunk_given_back", problem=str(error))
+        _give_back(runtime, claim)
     except (WeightsError, EngineError) as error:
         _decline(runtime, claim, str(error))
         return False
     except (TrainingError, DamagedModelError, UsageError) as error:
         log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
-        with runtime.database.write() as session:
-            control.fail(session, claim.job_id, str(error))
+        problem = str(error)
+        runtime.database.transact(lambda session: control.fail(session, claim.job_id, problem))
     else:
         log.info("chunk_done", duration_s=round(time.monotonic() - started_at_s, 3))
     return True
@@ -132,11 +147,15 @@ def _work_on(runtime: Runtime, claim: Claim) -> None:
             train(runtime, lease)
 
 
+def _give_back(runtime: Runtime, claim: Claim) -> None:
+    runtime.database.transact(lambda session: leasing.release(session, claim))
+
+
 def _decline(runtime: Runtime, claim: Claim, problem: str) -> None:
     """Give the chunk back and ask for no more of its kind; another worker may have the weights."""
     logger.error("network_unavailable", problem=problem)
-    with runtime.database.write() as session:
-        networks = {model.network for model in models_of(session, claim.job_id)}
-        leasing.release(session, claim)
+    models = runtime.database.query(lambda session: models_of(session, claim.job_id))
+    networks = {model.network for model in models}
+    _give_back(runtime, claim)
     runtime.decline(networks, problem)
     runtime.report()

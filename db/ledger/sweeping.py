@@ -36,6 +36,11 @@ def sweep(session: Session) -> SweepReport:
     return _take_back(session, ChunkTable.lease_expires_at < now_s())
 
 
+def close_only(session: Session) -> SweepReport:
+    """End the jobs that owe nothing any more, and leave leases alone."""
+    return SweepReport(finished_jobs=close_finished_jobs(session))
+
+
 def worker_died(session: Session, worker_id: str) -> SweepReport:
     """Take back what a worker held that is known to be dead, without waiting for its leases to run out."""
     return _take_back(session, ChunkTable.worker_id == worker_id)

@@ -56,7 +56,7 @@ def open_context() -> Iterator[Context]:
     from db.schema import require_schema
 
     settings = read_settings()
-    database = Database(settings.database_url_text)
+    database = Database.of(settings)
     try:
         require_schema(database)
         yield Context(settings, database)

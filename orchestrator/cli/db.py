@@ -19,7 +19,7 @@ def upgrade() -> None:
     from orchestrator.cli.context import read_settings
     from orchestrator.cli.printing import print_line
 
-    database = Database(read_settings().database_url_text)
+    database = Database.of(read_settings())
     try:
         before, revision = schema_state(database)
         if before is SchemaState.CURRENT:

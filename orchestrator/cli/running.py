@@ -83,8 +83,7 @@ def finish(
     reporter = reporter or reporter_for(context, job_id, outputs)
     with pausing_on_ctrl_c(context, job_id), reporter:
         run_to_end(context.database, context.settings, job_id, waker, on_progress=reporter.update)
-    with context.database.read() as session:
-        summary = summarise(session, job_id)
+    summary = context.database.query(lambda session: summarise(session, job_id))
     if summary.state is not JobState.DONE:
         reporter.stopped(summary)
         return summary

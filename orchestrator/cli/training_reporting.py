@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from sqlalchemy.orm import Session
 
 from core.jobs import Progress
 from core.training import EpochMetrics, TrainOptions
@@ -88,9 +89,11 @@ class PlainTrainingReporter(PlainReporter):
         return "loading the model"
 
     def _last_epoch(self) -> list[EpochMetrics]:
-        with self._database.read() as session:
+        def read(session: Session) -> list[EpochMetrics]:
             (model,) = models_of(session, self._job_id)
-            epochs = epochs_of(session, model.id)
+            return epochs_of(session, model.id)
+
+        epochs = self._database.query(read)
         return [metrics for metrics in epochs if metrics.number == epochs[-1].number]
 
     def _model(self) -> ModelSummary:

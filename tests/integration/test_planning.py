@@ -105,7 +105,7 @@ def test_planning_goes_on_while_the_broker_is_away(ledger: Database, folder: Pat
     plan(ledger, job_id, after_commit=lambda: wake(waker))
     assert len(planned_names(ledger, job_id)) == 40
     own_redis_server.start()
-    assert Sweeper(ledger, waker, interval_s=1).sweep_once().num_requeued == 0
+    assert Sweeper(ledger, waker, interval_s=1, lease_s=30).sweep_once().num_requeued == 0
     assert waker.num_waiting() == 40 / CHUNK_SIZE, "the sweeper has made up for what was not sent"
 
 

@@ -52,8 +52,7 @@ class KeptFeatures:
 
     def find(self, names: Sequence[str], keys: Sequence[FeatureKey]) -> dict[str, dict[FeatureKey, np.ndarray]]:
         """Those of these vectors that are stored, (F,) float32, by extractor and image."""
-        with self._database.read() as session:
-            stored = {name: find_features(session, name, keys) for name in names}
+        stored = self._database.query(lambda session: {name: find_features(session, name, keys) for name in names})
         return {
             name: {key: np.frombuffer(vector, _STORED_DTYPE) for key, vector in vectors.items()}
             for name, vectors in stored.items()
@@ -62,6 +61,7 @@ class KeptFeatures:
     def save(self, computed: Mapping[str, Mapping[FeatureKey, np.ndarray]]) -> None:
         """Store vectors, (F,) float32, by extractor and image. Where that fails, they are computed again one day."""
         try:
+            self._database.require_space()
             with self._database.write() as session:
                 # In one order everywhere, so that two chunks that store the same features queue and do not deadlock.
                 for name, vectors in sorted(computed.items()):

@@ -32,8 +32,7 @@ def train(runtime: Runtime, lease: HeldLease) -> None:
         WeightsError: published weights that it needs cannot be had here.
         DamagedModelError: its checkpoint is damaged.
     """
-    with runtime.database.read() as session:
-        work = read_training(session, lease.claim)
+    work = runtime.database.query(lambda session: read_training(session, lease.claim))
     with lease.kept_alive():
         started_at_s = time.monotonic()
         tools = get_tools(runtime, work, lease)
