@@ -43,6 +43,7 @@ class HeldLease:
         self._renewed_at_s = self._progressed_at_s = time.monotonic()
         self._num_processed = 0
         self._is_lost = False
+        self._is_out_of_touch = False
 
     def progressed(self, num_processed: int | None = None) -> None:
         """Say that something was done; renews if it is time to.
@@ -87,8 +88,12 @@ class HeldLease:
         except DatabaseAwayError as error:
             # There is time for several more tries before the lease runs out; and where the database is away for longer,
             # nobody else can take it either.
-            logger.warning("renewal_failed", chunk_id=self.claim.chunk_id, problem=str(error))
+            if not self._is_out_of_touch:
+                logger.warning("renewal_failed", chunk_id=self.claim.chunk_id, problem=str(error))
+            self._is_out_of_touch = True
             self._renewed_at_s = time.monotonic()
+        else:
+            self._is_out_of_touch = False
 
     def _renew(self) -> None:
         with self._database.write() as session:
