@@ -105,7 +105,9 @@ def test_what_a_killed_child_of_celery_held_is_taken_back_without_waiting_for_it
             return session.scalars(text(query)).first()
 
     wait_for(lambda: num_workers(database), "the worker")
-    running = cluster.start("label", "photographs", "--model", MODEL, "--chunk-size", "100", "--out", "o.csv", **patient)
+    running = cluster.start(
+        "label", "photographs", "--model", MODEL, "--chunk-size", "100", "--out", "o.csv", **patient
+    )
     os.kill(wait_for(child_with_a_chunk, "a leased chunk"), signal.SIGKILL)
     said = finished(running)
     assert running.returncode == 0, said

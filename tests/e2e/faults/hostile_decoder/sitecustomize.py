@@ -52,7 +52,7 @@ def wrap(cv2) -> None:
 class Finder(importlib.abc.MetaPathFinder):
     """Wraps OpenCV as soon as it has been imported."""
 
-    def find_spec(self, name, path, target=None):
+    def find_spec(self, name, path, _target=None):
         if name != "cv2":
             return None
         sys.meta_path.remove(self)
