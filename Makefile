@@ -13,10 +13,12 @@ PYTHON ?=
 export PYTHON
 # What pytest gets besides the settings of pyproject.toml, e.g. PYTEST_ARGS='-k ledger'.
 PYTEST_ARGS ?=
+# What the fuzz run gets, e.g. FUZZ_ARGS='--images 500 --seed 7'.
+FUZZ_ARGS ?=
 # What the benchmarks get, e.g. BENCH_ARGS='--images 100 --rounds 1'.
 BENCH_ARGS ?=
 
-.PHONY: help setup demo test bench lint lock
+.PHONY: help setup demo test fuzz bench lint lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -29,6 +31,9 @@ demo: setup ## Label some example photographs
 
 test: setup ## Run the whole suite (PYTEST_ARGS='-k ledger' runs a part of it)
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+fuzz: setup ## Label 10,000 mutated images and look for harm (FUZZ_ARGS='--images 500 --seed 7')
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
 
 bench: $(BENCH_STAMP) ## Measure speed, as ratios (BENCH_ARGS='--only camera --rounds 1'; benchmarks/README.md)
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -22,20 +22,18 @@ from core.types import JobKind
 from db.workers import WorkerIdentity
 from workers import building, local
 from workers.app import create_app, prepare_worker_environment
+from workers.images.loading import Images
 from workers.ml.catalog import get_backbone
 from workers.ml.heads import Head
 from workers.ml.model_cache import BackboneCache, LoadedBackbone
-from workers.runtime import ImageLoader, Runtime
+from workers.runtime import Runtime
 
 # Enough for the five best of them to be stored, as usual; a thousand would measure numpy.
 NUM_CLASSES = 10
 
 
-class NoopLoader(ImageLoader):
+class NoopImages(Images):
     """Finds every image, and leaves the pixels as they are."""
-
-    def __init__(self) -> None:
-        pass
 
     def close(self) -> None:
         """Has nothing open."""
@@ -69,7 +67,7 @@ def build_runtime(
 ) -> Runtime:
     """The product's own runtime, but for what reads images and runs networks."""
     runtime = building.build_runtime(settings, identity, kinds=kinds)
-    return replace(runtime, images=NoopLoader(), backbones=BackboneCache(_load, max_bytes=1))
+    return replace(runtime, images=NoopImages(), isolates=False, backbones=BackboneCache(_load, max_bytes=1))
 
 
 def _load(name: str) -> LoadedBackbone:

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     max_image_pixels: Annotated[int, Field(ge=1)] = Field(
         default=100_000_000, description="Largest image, in pixels; larger ones become error rows."
     )
+    max_image_s: Annotated[float, Field(gt=0, le=240)] = Field(
+        default=30.0, description="Seconds that reading or decoding one image may take; slower ones become error rows."
+    )
     min_free_bytes: Annotated[int, Field(ge=0)] = Field(
         default=64 * 1024**2,
         description="Free space of the embedded database's disk, in bytes, below which work waits.",

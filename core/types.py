@@ -70,6 +70,9 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
     WRONG_SHAPE = "wrong_shape"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    DECODER_CRASHED = "decoder_crashed"
     WORKER_DIED = "worker_died"
 
 

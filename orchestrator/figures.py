@@ -71,16 +71,16 @@ def draw_contact_sheet(database: Database, settings: Settings, job_id: int, path
 
 
 def _thumbnails(settings: Settings, images: Sequence[LabelledImage]) -> "list[np.ndarray | None]":
-    from workers.building import build_image_loader  # noqa: PLC0415 - OpenCV
+    from workers.images.suspicion import isolated_images  # noqa: PLC0415 - as late as can be
 
-    loader = build_image_loader(settings)
     contract = PreprocessingContract((TILE, TILE), ResizeMode.PAD)
     thumbnails: list[np.ndarray | None] = []
-    for image in images:
-        try:
-            thumbnails.append(loader.prepare(locator_from_text(image.locator), [contract])[contract])
-        except InputError:
-            thumbnails.append(None)
+    with isolated_images(settings, num_processes=1) as isolated:
+        for image in images:
+            try:
+                thumbnails.append(isolated.prepare(locator_from_text(image.locator), [contract])[contract])
+            except InputError:
+                thumbnails.append(None)
     return thumbnails
 
 

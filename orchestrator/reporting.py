@@ -21,10 +21,10 @@ from orchestrator.exporting import check_file, replacing
 from orchestrator.naming import find_trained
 from orchestrator.reports.rendering import render_report
 from orchestrator.reports.values import LeftOutImage, Mistake, ModelReport
-from workers.building import build_image_loader
+from workers.images.loading import Images
+from workers.images.suspicion import isolated_images
 from workers.ml.evaluation import Evaluation
 from workers.ml.zero_shot import ZeroShot
-from workers.runtime import ImageLoader
 
 NUM_MISTAKES = 24
 THUMBNAIL_SIZE = 160
@@ -121,25 +121,22 @@ def _options(record: TrainingRecord) -> dict[str, str]:
 
 
 def _mistakes(settings: Settings, samples: Sequence[JudgedSample], classes: Sequence[str]) -> tuple[Mistake, ...]:
-    loader = build_image_loader(settings)
-    try:
-        return tuple(_mistake(loader, sample, classes) for sample in samples)
-    finally:
-        loader.close()
+    with isolated_images(settings, num_processes=1) as images:
+        return tuple(_mistake(images, sample, classes) for sample in samples)
 
 
-def _mistake(loader: ImageLoader, sample: JudgedSample, classes: Sequence[str]) -> Mistake:
+def _mistake(images: Images, sample: JudgedSample, classes: Sequence[str]) -> Mistake:
     (predicted, score), *_ = read_topk(str(sample.topk))
-    return Mistake(sample.name, classes[sample.true], classes[predicted], score, _thumbnail(loader, sample))
+    return Mistake(sample.name, classes[sample.true], classes[predicted], score, _thumbnail(images, sample))
 
 
-def _thumbnail(loader: ImageLoader, sample: JudgedSample) -> bytes | None:
+def _thumbnail(images: Images, sample: JudgedSample) -> bytes | None:
     """The image, small, as a JPEG; None if it is not there any more."""
     import cv2  # noqa: PLC0415 - only reports need it here
 
     contract = PreprocessingContract((THUMBNAIL_SIZE, THUMBNAIL_SIZE), ResizeMode.PAD)
     try:
-        image_rgb = loader.prepare(locator_from_text(sample.locator), [contract])[contract]
+        image_rgb = images.prepare(locator_from_text(sample.locator), [contract])[contract]
     except InputError:
         return None
     _, encoded = cv2.imencode(".jpg", image_rgb[..., ::-1])

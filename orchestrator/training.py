@@ -23,7 +23,7 @@ from db.samples import add_samples
 from orchestrator.datasets import Dataset, check_readable, check_splittable, open_dataset
 from orchestrator.naming import check_new_name
 from orchestrator.submitting import Submitted
-from workers.building import build_image_loader
+from workers.images.suspicion import isolated_images
 from workers.ml.catalog import get_backbone, get_published_backbone
 from workers.ml.layers import check_unfreeze
 from workers.ml.weights import ensure_weights
@@ -169,11 +169,8 @@ def check_classes(session: Session, name: str, classes: Sequence[str]) -> None:
 
 
 def _check_readable(dataset: Dataset, settings: Settings) -> None:
-    loader = build_image_loader(settings)
-    try:
-        check_readable(dataset, lambda locator: loader.prepare(locator, []))
-    finally:
-        loader.close()
+    with isolated_images(settings, num_processes=1) as images:
+        check_readable(dataset, lambda locator: images.prepare(locator, []))
 
 
 def _listed(classes: Sequence[str]) -> str:

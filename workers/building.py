@@ -9,12 +9,10 @@ from core.types import JobKind
 from db.database import Database
 from db.schema import require_schema
 from db.workers import WorkerIdentity
-from workers.ml.decoding import Decoder
-from workers.ml.limits import ImageLimits
+from workers.images.loading import build_image_loader
 from workers.ml.model_cache import BackboneCache
 from workers.quantized import load_any
-from workers.reading import ItemReader
-from workers.runtime import ImageLoader, Runtime
+from workers.runtime import Runtime
 from workers.trained import HeadCache
 
 logger = structlog.get_logger(__name__)
@@ -67,9 +65,3 @@ def _preload(runtime: Runtime) -> None:
         except WeightsError as error:
             logger.exception("preload_failed", backbone=name)
             runtime.decline([name], str(error))
-
-
-def build_image_loader(settings: Settings) -> ImageLoader:
-    """Make what reads and decodes images, within the limits that are set."""
-    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-    return ImageLoader(ItemReader(limits), Decoder(limits))

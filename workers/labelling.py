@@ -18,10 +18,12 @@ from workers.features.kept import KeptFeatures, content_hash, extractor_name
 from workers.features.pipeline import FeaturePipeline
 from workers.features.values import Extractor, Lane, Opened, Part, Slots, gathered
 from workers.holding import HeldLease
+from workers.images.loading import Images
+from workers.images.suspicion import images_of
 from workers.ml.heads import Head, top_k
 from workers.ml.model_cache import LoadedBackbone
 from workers.quantized import SUFFIX, ensure_quantized
-from workers.runtime import ImageLoader, Runtime
+from workers.runtime import Runtime
 
 # Images whose features a head is asked about at a time. The fastest batches are small; a head would be read from memory
 # for each of them.
@@ -43,24 +45,24 @@ class OwedImages:
     """Reads and decodes the images of a chunk; `workers.features.values.ImageSource`.
 
     Args:
-        loader: of the worker.
+        images: where they come from.
         keep_features: whether features are known by what is in an image, which costs reading it through once.
     """
 
-    def __init__(self, loader: ImageLoader, *, keep_features: bool) -> None:
-        self._loader = loader
+    def __init__(self, images: Images, *, keep_features: bool) -> None:
+        self._images = images
         self._keep_features = keep_features
 
     def open(self, image: OwedImage) -> Opened:
         """Read an image."""
-        data = self._loader.read(image.locator)
+        data = self._images.read(image.locator)
         return Opened(FeatureKey(content_hash(data)) if self._keep_features else None, data)
 
     def fill(self, image: OwedImage, data: bytes | np.ndarray | None, slots: Slots) -> None:
         """Decode it."""
         del image
         assert data is not None, "`open` has read it"  # noqa: S101
-        self._loader.fill(data, slots)
+        self._images.fill(data, slots)
 
 
 def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
@@ -75,7 +77,8 @@ def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
     """
     claim = lease.claim
     work = runtime.database.query(lambda session: read_work(session, claim))
-    outcomes, seconds = label(runtime, work, lease)
+    with images_of(runtime, lease) as images:
+        outcomes, seconds = label(runtime, work, lease, images)
     held = runtime.database.transact(
         lambda session: leasing.finish(session, claim, outcomes, seconds=seconds),
         grows=True,
@@ -87,7 +90,7 @@ def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
     runtime.database.transact(lambda session: close_finished_jobs(session, job_id=claim.job_id))
 
 
-def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Outcome], StageSeconds]:
+def label(runtime: Runtime, work: ChunkWork, lease: HeldLease, images: Images) -> tuple[list[Outcome], StageSeconds]:
     """Predict every image of a chunk with every model of its job.
 
     Returns:
@@ -103,14 +106,14 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease) -> tuple[list[Out
     classifiers = []
     with lease.kept_alive():
         for model in work.models:
-            classifiers.append(_load(runtime, work, model))
+            classifiers.append(_load(runtime, work, model, images))
             lease.progressed()
     keeps = work.options.keep_features
     lanes = _lanes(classifiers)
     pipeline = FeaturePipeline(
         runtime.threads,
         lanes,
-        OwedImages(runtime.images, keep_features=keeps),
+        OwedImages(images, keep_features=keeps),
         KeptFeatures(runtime.database) if keeps else None,
         on_progress=lease.progressed,
     )
@@ -153,10 +156,10 @@ def _judge(part: Part[OwedImage], classifiers: Sequence[Classifier], top_k_size:
             yield Outcome(image.ordinal, classifier.model.id, prediction)
 
 
-def _load(runtime: Runtime, work: ChunkWork, model: AskedModel) -> Classifier:
+def _load(runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images) -> Classifier:
     num_loads = runtime.num_loads
     is_int8 = work.options.precision is LabelPrecision.INT8
-    network = runtime.backbones.get(ensure_quantized(runtime, work, model) if is_int8 else model.network)
+    network = runtime.backbones.get(ensure_quantized(runtime, work, model, images) if is_int8 else model.network)
     runtime.problems.pop(model.network, None)
     is_published = model.mode is None
     if is_published and (runtime.num_loads != num_loads or model.id not in runtime.labelled_models):

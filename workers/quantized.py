@@ -16,6 +16,7 @@ from db.database import Database
 from db.ledger.control import get_job
 from db.tables import ImageTable
 from workers.chunks import AskedModel, ChunkWork
+from workers.images.loading import Images
 from workers.ml.engines.quantization import quantize, quantized_folder
 from workers.ml.heads import Head
 from workers.ml.loading import load_quantized
@@ -29,7 +30,7 @@ NUM_IMAGES = 400
 PLANNING_POLL_S = 0.2
 
 
-def ensure_quantized(runtime: Runtime, work: ChunkWork, model: AskedModel) -> str:
+def ensure_quantized(runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images) -> str:
     """Have a model's network in int8 on this machine.
 
     Returns:
@@ -48,7 +49,7 @@ def ensure_quantized(runtime: Runtime, work: ChunkWork, model: AskedModel) -> st
         quantize(
             recipe,
             runtime.settings,
-            lambda: _first_images(runtime, work.claim.job_id, contract),
+            lambda: _first_images(runtime.database, images, work.claim.job_id, contract),
             head=head,
             force=work.options.force_int8,
         )
@@ -82,10 +83,10 @@ def load_int8(name: str, settings: Settings, database: Database) -> LoadedBackbo
     return LoadedBackbone(recipe.spec, engine, head)
 
 
-def _first_images(runtime: Runtime, job_id: int, contract: PreprocessingContract) -> np.ndarray:
+def _first_images(database: Database, images: Images, job_id: int, contract: PreprocessingContract) -> np.ndarray:
     """The first images of a job that can be decoded, (N, H, W, 3) uint8 RGB; waits until so many are planned."""
     while True:
-        with runtime.database.read() as session:
+        with database.read() as session:
             job = get_job(session, job_id)
             if job.num_planned >= NUM_IMAGES or job.planned_at is not None:
                 query = (
@@ -96,10 +97,10 @@ def _first_images(runtime: Runtime, job_id: int, contract: PreprocessingContract
                 locators = [locator_from_text(text) for text in session.scalars(query)]
                 break
         time.sleep(PLANNING_POLL_S)
-    images = []
+    prepared = []
     for locator in locators:
         try:
-            images.append(runtime.images.prepare(locator, [contract])[contract])
+            prepared.append(images.prepare(locator, [contract])[contract])
         except InputError:
             continue  # it becomes an error row like any other
-    return np.stack(images) if images else np.empty((0, *contract.size_hw, 3), np.uint8)
+    return np.stack(prepared) if prepared else np.empty((0, *contract.size_hw, 3), np.uint8)

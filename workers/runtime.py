@@ -1,77 +1,24 @@
-"""What a worker process holds for its life: the database, the decoder, the backbones it loaded."""
+"""What a worker process holds for its life: the database, the images, the backbones it loaded."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from core.items import Locator
-from core.jobs import WorkerProfile
-from core.preprocessing import PreprocessingContract
+from core.jobs import Claim, WorkerProfile
 from core.settings import Settings
 from core.types import JobKind
 from db import workers as worker_store
 from db.database import Database
 from db.workers import WorkerIdentity
 from workers.features.threads import WorkerThreads
-from workers.ml.decoding import Decoder
+from workers.images.loading import Images
+from workers.images.suspicion import end_over
+from workers.images.watchdog import Watchdog
 from workers.ml.model_cache import BackboneCache
-from workers.ml.resizing import prepare
-from workers.reading import ItemReader
 from workers.trained import HeadCache
 
 # A file that was missing may be there by now, and a network may be back.
 RETRY_LOADING_AFTER_S = 60.0
-
-
-class ImageLoader:
-    """From a locator to pixels that a network takes.
-
-    Args:
-        reader: gets the bytes.
-        decoder: makes pixels of them.
-    """
-
-    def __init__(self, reader: ItemReader, decoder: Decoder) -> None:
-        self._reader = reader
-        self._decoder = decoder
-
-    def close(self) -> None:
-        """Let go of open archives."""
-        self._reader.close()
-
-    def read(self, locator: Locator) -> bytes | np.ndarray:
-        """Read an image's bytes, or an item of an array, (H, W, 3) uint8 RGB.
-
-        Raises:
-            InputError: it cannot be read.
-        """
-        return self._reader.read(locator)
-
-    def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
-        """Decode what `read` returned once, and write it into each slot, (H, W, 3) uint8 RGB, as its contract says.
-
-        Raises:
-            InputError: it is no image, damaged, or too large.
-        """
-        picture = self._decoder.decode_for(data, slots.keys())
-        for contract, slot in slots.items():
-            prepare(picture, contract, slot)
-
-    def prepare(
-        self, locator: Locator, contracts: Collection[PreprocessingContract]
-    ) -> dict[PreprocessingContract, np.ndarray]:
-        """Read and decode an image once, and resize it as each contract asks.
-
-        Returns:
-            One (H, W, 3) uint8 RGB array per contract.
-
-        Raises:
-            InputError: the image cannot be read or decoded.
-        """
-        picture = self._decoder.decode_for(self.read(locator), contracts)
-        return {contract: prepare(picture, contract) for contract in contracts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +41,21 @@ class Runtime:
     settings: Settings
     database: Database
     identity: WorkerIdentity
-    images: ImageLoader
+    images: Images
     backbones: BackboneCache
     heads: HeadCache
+    isolates: bool = True  # whether images of a chunk that a worker died over are kept apart
     only_job: int | None = None
     kinds: frozenset[JobKind] = frozenset(JobKind)
     problems: dict[str, Problem] = field(default_factory=dict)  # networks that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
     threads: WorkerThreads = field(init=False)
+    watchdog: Watchdog = field(init=False)
 
     def __post_init__(self) -> None:
         """Have threads; none of them starts before there is work."""
         self.threads = WorkerThreads(num_decoding=self.settings.decode_threads)
+        self.watchdog = Watchdog(self.settings.max_image_s, self._end_hung)
 
     @property
     def profile(self) -> WorkerProfile:
@@ -142,6 +92,11 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of threads, files and connections."""
+        self.watchdog.close()
         self.threads.close()
         self.images.close()
         self.database.close()
+
+    def _end_hung(self, claim: Claim) -> None:
+        problem = f"Reading or decoding an image takes longer than {self.settings.max_image_s:g} s."
+        end_over(self.database, claim, problem)

@@ -18,6 +18,7 @@ from core.queues import LABEL_CHUNK_TASK, TRAIN_TASK, Queue, kinds_of
 from core.settings import Settings
 from db import workers as worker_store
 from db.database import Database
+from db.ledger import sweeping
 from db.workers import WorkerIdentity
 from workers.broker import BrokerWaker
 from workers.building import build_runtime
@@ -77,7 +78,20 @@ def _configure_logging(**_: object) -> None:
 def _start_child(**_: object) -> None:
     redirect_native_output()
     configure_logging(Settings())
+    _take_back()
     child_runtime().report()
+
+
+def _take_back() -> None:
+    """Take back what this worker's last child held: only its end can have made the parent start another one."""
+    database = Database(Settings().database_url_text)
+    with database.write() as session:
+        report = sweeping.worker_died(session, os.environ[WORKER_ID_VARIABLE])
+    if report.num_requeued or report.num_bisected or report.num_given_up:
+        logger.warning("child_died", num_requeued=report.num_requeued, num_bisected=report.num_bisected)
+        # Before this child has loaded anything, another worker may have it.
+        wake(BrokerWaker(current_app, database))
+    database.close()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

@@ -25,6 +25,7 @@ from core.types import JobKind
 from db.ledger import control, leasing
 from db.ledger.progress import models_of
 from workers.holding import HeldLease
+from workers.images.suspicion import end_over
 from workers.labelling import label_chunk
 from workers.runtime import Runtime
 from workers.training.jobs import train
@@ -133,6 +134,9 @@ def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
         log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
         problem = str(error)
         runtime.database.transact(lambda session: control.fail(session, claim.job_id, problem))
+    except MemoryError:
+        # Threads that were refused memory leave nothing behind that could be relied on.
+        end_over(runtime.database, claim, "The memory did not suffice.")
     else:
         log.info("chunk_done", duration_s=round(time.monotonic() - started_at_s, 3))
     return True

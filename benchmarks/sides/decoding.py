@@ -14,7 +14,7 @@ def run(files: list[Path]) -> float:
     from core.items import FileLocator  # noqa: PLC0415 - its import is part of the start-up
     from core.preprocessing import PreprocessingContract  # noqa: PLC0415
     from core.settings import Settings  # noqa: PLC0415
-    from workers.building import build_image_loader  # noqa: PLC0415
+    from workers.images.loading import build_image_loader  # noqa: PLC0415
 
     settings = Settings()
     images = build_image_loader(settings)

@@ -76,15 +76,20 @@ def release(session: Session, lease: Claim) -> bool:
     return _update_leased(session, lease, state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
 
 
-def release_worker(session: Session, worker_id: str) -> int:
+def release_worker(session: Session, worker_id: str, *, but: int | None = None) -> int:
     """Give back every chunk of a worker that stops on purpose.
 
+    Args:
+        session: a writing transaction.
+        worker_id: the worker.
+        but: a chunk that it is not to give back.
+
     Returns:
-        How many chunks it had.
+        How many chunks it gave back.
     """
     result = session.execute(
         update(ChunkTable)
-        .where(chunk_is(ChunkState.LEASED), ChunkTable.worker_id == worker_id)
+        .where(chunk_is(ChunkState.LEASED), ChunkTable.worker_id == worker_id, ChunkTable.id != (but or 0))
         .values(state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from db.tables import ChunkTable, JobTable
 from db.workers import WorkerIdentity
 from workers import working
 from workers.holding import HeldLease
+from workers.images.loading import Images
 from workers.ml.catalog import BACKBONES
 from workers.ml.heads import Head
 from workers.ml.model_cache import BackboneCache, LoadedBackbone
@@ -25,12 +26,14 @@ from workers.trained import HeadCache
 from workers.working import work
 
 
-@dataclass
-class GreyImages:
+class GreyImages(Images):
     """Every image is grey."""
 
     def read(self, locator):
         return repr(locator).encode()
+
+    def close(self):
+        pass
 
     def fill(self, data, slots):
         assert data
@@ -77,7 +80,8 @@ class Watched:
 def runtime(ledger: Database) -> Runtime:
     head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), (ClassLabel("ant", "1"), ClassLabel("bee", "2")))
     cache = BackboneCache(lambda name: LoadedBackbone(BACKBONES[name], ConstantEngine(), head), max_bytes=1000)
-    return Runtime(Settings(), ledger, WorkerIdentity("anna", "here", 1), GreyImages(), cache, HeadCache(ledger))
+    anna = WorkerIdentity("anna", "here", 1)
+    return Runtime(Settings(), ledger, anna, GreyImages(), cache, HeadCache(ledger), isolates=False)
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ class Decoder:
 
         Raises:
             InputError: the bytes are no image, damaged, unsupported, or too large.
+            MemoryError: there is not enough of it.
         """
         cv2 = import_opencv(self._limits.max_pixels)
         if isinstance(data, np.ndarray):
@@ -75,6 +76,8 @@ class Decoder:
         try:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _flags(cv2, header, reduction))
         except cv2.error as error:
+            if error.code == cv2.Error.StsNoMem or "bad_alloc" in str(error):
+                raise MemoryError(str(error)) from error
             raise _undecodable(image_format, str(error)) from error
         if image is None:
             raise _undecodable(image_format)

@@ -14,7 +14,7 @@ from core.jobs import ImageError
 from db.samples import Sample
 from workers.features.kept import content_hash
 from workers.features.values import Opened, Part, Slots
-from workers.runtime import ImageLoader
+from workers.images.loading import Images
 from workers.training.images import ImageStore
 
 
@@ -31,23 +31,23 @@ class LabelledImages:
     """Reads and decodes the images of a dataset; `workers.features.values.ImageSource`.
 
     Args:
-        loader: of the worker.
+        images: where they come from.
         store: keeps prepared images; None if they are not wanted.
     """
 
-    def __init__(self, loader: ImageLoader, store: ImageStore | None) -> None:
-        self._loader = loader
+    def __init__(self, images: Images, store: ImageStore | None) -> None:
+        self._images = images
         self._store = store
 
     def open(self, sample: Sample) -> Opened:
         """Read an image."""
-        data = self._loader.read(locator_from_text(sample.locator))
+        data = self._images.read(locator_from_text(sample.locator))
         return Opened(FeatureKey(content_hash(data)), data)
 
     def fill(self, sample: Sample, data: bytes | np.ndarray | None, slots: Slots) -> None:
         """Decode it."""
         assert data is not None, "`open` has read it"  # noqa: S101
-        self._loader.fill(data, slots)
+        self._images.fill(data, slots)
         if self._store is not None:
             (slot,) = slots.values()
             self._store.keep(sample, slot.copy())

@@ -132,7 +132,7 @@ class Fitter:
         samples = self._division.samples[split]
         level = self._options.augment if split is Split.TRAIN else Augment.NONE
         return ImageExamples(
-            self._tools.images, samples, class_indices=_class_indices(samples), level=level, seed=self._options.seed
+            self._tools.prepared, samples, class_indices=_class_indices(samples), level=level, seed=self._options.seed
         )
 
     def _vectors_of(self, backbone: Backbone) -> dict[str, np.ndarray]:
@@ -146,7 +146,7 @@ class Fitter:
         samples = {hashes[sample.ordinal]: sample for sample in tools.work.samples if sample.ordinal in hashes}
         vectors: dict[str, np.ndarray] = {}
         for batch in batched(samples.items(), batch_size):
-            images = np.stack(tools.images.get_all([sample for _, sample in batch]))
+            images = np.stack(tools.prepared.get_all([sample for _, sample in batch]))
             vectors |= zip((sha256 for sha256, _ in batch), engine.features(images), strict=True)
             tools.lease.progressed()
         return vectors

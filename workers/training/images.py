@@ -10,24 +10,24 @@ from core.items import locator_from_text
 from core.preprocessing import PreprocessingContract
 from core.types import Augment
 from db.samples import Sample
+from workers.images.loading import Images
 from workers.ml.augmenting import augment
-from workers.runtime import ImageLoader
 
 
 class ImageStore:
     """Images of one size, by sample.
 
     Args:
-        loader: reads and decodes.
+        images: reads and decodes.
         contract: the size, and how to reach it.
         pool: where images are prepared.
         max_bytes: how much to keep in memory.
     """
 
     def __init__(
-        self, loader: ImageLoader, contract: PreprocessingContract, pool: ThreadPoolExecutor, *, max_bytes: int
+        self, images: Images, contract: PreprocessingContract, pool: ThreadPoolExecutor, *, max_bytes: int
     ) -> None:
-        self._loader = loader
+        self._images = images
         self._contract = contract
         self._pool = pool
         self._num_bytes_left = max_bytes
@@ -52,7 +52,7 @@ class ImageStore:
         if kept is not None:
             return kept
         try:
-            image = self._loader.prepare(locator_from_text(sample.locator), [self._contract])[self._contract]
+            image = self._images.prepare(locator_from_text(sample.locator), [self._contract])[self._contract]
         except InputError as error:
             raise no_longer_readable(sample, error.detail) from error
         self.keep(sample, image)

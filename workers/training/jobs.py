@@ -8,6 +8,7 @@ import structlog
 from core.training import TrainingRecord
 from core.types import Split
 from workers.holding import HeldLease
+from workers.images.suspicion import images_of
 from workers.ml.heads import top_k
 from workers.ml.zero_shot import ZeroShot, zero_shot
 from workers.runtime import Runtime
@@ -33,10 +34,10 @@ def train(runtime: Runtime, lease: HeldLease) -> None:
         DamagedModelError: its checkpoint is damaged.
     """
     work = runtime.database.query(lambda session: read_training(session, lease.claim))
-    with lease.kept_alive():
+    with lease.kept_alive(), images_of(runtime, lease) as images:
         started_at_s = time.monotonic()
-        tools = get_tools(runtime, work, lease)
-        source = LabelledImages(runtime.images, tools.images if tools.needs_pixels else None)
+        tools = get_tools(runtime, work, lease, images)
+        source = LabelledImages(images, tools.prepared if tools.needs_pixels else None)
         contents = collect_contents(tools.extract(source, work.samples))
         division = divide(work, contents)
         checkpoints = Checkpoints(runtime.database, work.model, lease)

@@ -13,6 +13,7 @@ from workers.features.kept import KeptFeatures, extractor_name
 from workers.features.pipeline import FeaturePipeline
 from workers.features.values import Extractor, ImageSource, Item, Lane, Opened, Part, Slots
 from workers.holding import HeldLease
+from workers.images.loading import Images
 from workers.ml.augmenting import NUM_COPIES, augment, copy_rng
 from workers.ml.model_cache import LoadedBackbone
 from workers.runtime import Runtime
@@ -39,7 +40,8 @@ class Tools:
     runtime: Runtime
     work: TrainingWork
     lease: HeldLease
-    images: ImageStore  # keeps prepared images
+    images: Images  # where they come from
+    prepared: ImageStore  # those that are kept
     counts: FeatureCounts = field(default_factory=FeatureCounts)
 
     @property
@@ -103,7 +105,7 @@ class Tools:
         """
         copies = [Copy(sample, number) for sample in samples for number in range(NUM_COPIES[self.work.options.augment])]
         vectors: dict[Copy, np.ndarray] = {}
-        for part in self.extract(AugmentedImages(self.runtime, self.work, contents), copies):
+        for part in self.extract(AugmentedImages(self.images, self.work, contents), copies):
             for copy, error in part.errors:
                 raise no_longer_readable(copy.sample, error.detail)
             (found,) = part.vectors.values()
@@ -124,13 +126,13 @@ class AugmentedImages:
     """Makes augmented copies; `workers.features.values.ImageSource`.
 
     Args:
-        runtime: of the worker.
+        images: where they come from.
         work: the training that they are for.
         contents: what is known of the images; copies are known by it, so that nothing is read if they are stored.
     """
 
-    def __init__(self, runtime: Runtime, work: TrainingWork, contents: Contents) -> None:
-        self._loader = runtime.images
+    def __init__(self, images: Images, work: TrainingWork, contents: Contents) -> None:
+        self._images = images
         self._contract = work.contract
         self._level = work.options.augment
         self._contents = contents
@@ -142,12 +144,12 @@ class AugmentedImages:
     def fill(self, copy: Copy, data: bytes | np.ndarray | None, slots: Slots) -> None:
         """Make it."""
         del data
-        image = self._loader.prepare(locator_from_text(copy.sample.locator), [self._contract])[self._contract]
+        image = self._images.prepare(locator_from_text(copy.sample.locator), [self._contract])[self._contract]
         sha256 = self._contents.sha256[copy.sample.ordinal]
         slots[self._contract][...] = augment(image, self._level, copy_rng(sha256, copy.number))
 
 
-def get_tools(runtime: Runtime, work: TrainingWork, lease: HeldLease) -> Tools:
+def get_tools(runtime: Runtime, work: TrainingWork, lease: HeldLease, images: Images) -> Tools:
     """Get together what a training works with."""
-    images = ImageStore(runtime.images, work.contract, runtime.threads.decoding, max_bytes=IMAGE_MEMORY_BYTES)
-    return Tools(runtime, work, lease, images)
+    prepared = ImageStore(images, work.contract, runtime.threads.decoding, max_bytes=IMAGE_MEMORY_BYTES)
+    return Tools(runtime, work, lease, images, prepared)

@@ -5,7 +5,7 @@ from core.errors import DatasetError
 from core.settings import Settings
 from core.types import Split
 from orchestrator.datasets import check_readable, check_splittable
-from workers.building import build_image_loader
+from workers.images.loading import build_image_loader
 
 
 @pytest.fixture

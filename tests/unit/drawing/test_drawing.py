@@ -11,7 +11,7 @@ from orchestrator.datasets import check_readable, check_splittable, open_dataset
 from orchestrator.drawing import draw_demo
 from orchestrator.drawing.objects import DRAWERS
 from orchestrator.drawing.scenes import draw_scene
-from workers.building import build_image_loader
+from workers.images.loading import build_image_loader
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
 

@@ -12,11 +12,11 @@ from core.errors import InputError
 from core.items import FileLocator
 from core.preprocessing import PreprocessingContract
 from core.types import Reason, ResizeMode
+from workers.images.loading import ImageLoader
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
 from workers.ml.resizing import Picture, largest_reduction, prepare
 from workers.reading import ItemReader
-from workers.runtime import ImageLoader
 
 LIMITS = ImageLimits(max_bytes=10**8, max_pixels=10**7)
 INPUT = (224, 224)

@@ -1,0 +1,86 @@
+"""Reading, decoding and resizing images in this process, and what that looks like to those who need images."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from core.items import Locator
+from core.preprocessing import PreprocessingContract
+from core.settings import Settings
+from workers.ml.decoding import Decoder
+from workers.ml.limits import ImageLimits
+from workers.ml.resizing import prepare
+from workers.reading import ItemReader
+
+
+class Images(ABC):
+    """From a locator to pixels that a network takes. Threads may share it."""
+
+    @abstractmethod
+    def read(self, locator: Locator) -> bytes | np.ndarray:
+        """Read an image's bytes, or an item of an array, (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+
+    @abstractmethod
+    def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
+        """Decode what `read` returned once, and write it into each slot, (H, W, 3) uint8 RGB, as its contract says.
+
+        Raises:
+            InputError: it is no image, damaged, or too large.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is open."""
+
+    def prepare(
+        self, locator: Locator, contracts: Collection[PreprocessingContract]
+    ) -> dict[PreprocessingContract, np.ndarray]:
+        """Read and decode an image once, and resize it as each contract asks.
+
+        Returns:
+            One (H, W, 3) uint8 RGB array per contract.
+
+        Raises:
+            InputError: the image cannot be read or decoded.
+        """
+        slots = {contract: np.empty((*contract.size_hw, 3), np.uint8) for contract in contracts}
+        self.fill(self.read(locator), slots)
+        return slots
+
+
+class ImageLoader(Images):
+    """Images in this process.
+
+    Args:
+        reader: gets the bytes.
+        decoder: makes pixels of them.
+    """
+
+    def __init__(self, reader: ItemReader, decoder: Decoder) -> None:
+        self._reader = reader
+        self._decoder = decoder
+
+    def read(self, locator: Locator) -> bytes | np.ndarray:
+        """Read it."""
+        return self._reader.read(locator)
+
+    def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
+        """Decode it."""
+        picture = self._decoder.decode_for(data, slots.keys())
+        for contract, slot in slots.items():
+            prepare(picture, contract, slot)
+
+    def close(self) -> None:
+        """Let go of open archives."""
+        self._reader.close()
+
+
+def build_image_loader(settings: Settings) -> ImageLoader:
+    """Make what reads and decodes images, within the limits that are set."""
+    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+    return ImageLoader(ItemReader(limits), Decoder(limits))
