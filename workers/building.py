@@ -9,6 +9,7 @@ from core.types import JobKind
 from db.database import Database
 from db.schema import require_schema
 from db.workers import WorkerIdentity
+from workers.access import Access
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
 from workers.ml.model_cache import BackboneCache
@@ -70,4 +71,4 @@ def _preload(runtime: Runtime) -> None:
 def build_image_loader(settings: Settings) -> ImageLoader:
     """Make what reads and decodes images, within the limits that are set."""
     limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-    return ImageLoader(ItemReader(limits), Decoder(limits))
+    return ImageLoader(ItemReader(limits, Access.of(settings)), Decoder(limits))
