@@ -15,6 +15,7 @@
     │   └── BrokerError         the broker does not answer
     ├── EngineError             an engine cannot run a network; another one does
     ├── TrainingError           a training job cannot come to a model; the job has failed
+    ├── NotAllowedError         a location that settings keep from being read; its caller says of which source or image
     ├── InputError              one image cannot be labelled; permanent, becomes an error row
     └── LeaseLostError          another worker owns the chunk now; this one's work is dropped
 
@@ -82,6 +83,13 @@ class EngineError(LabelyardError):
 
 class TrainingError(LabelyardError):
     """A training job cannot come to a model: too many bad images, too few good ones, or numbers that explode."""
+
+
+class NotAllowedError(LabelyardError, PermissionError):
+    """A location that settings keep from being read.
+
+    Also what the operating system's refusals are, so that whoever opens files turns both into its own error.
+    """
 
 
 class InputError(LabelyardError):

@@ -90,6 +90,19 @@ class Settings(BaseSettings):
     max_image_pixels: Annotated[int, Field(ge=1)] = Field(
         default=100_000_000, description="Largest image, in pixels; larger ones become error rows."
     )
+    source_roots: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Folders and URL prefixes (`/data,s3://bucket/photos`) that jobs may read, separated by commas; "
+        "links and `..` are resolved first. Empty: all.",
+    )
+    allow_private_hosts: bool = Field(
+        default=False,
+        description="Whether http(s) sources may be on this machine or in private networks.",
+    )
+    url_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        default=20.0,
+        description="Seconds that one image may take to come from the web, retries included; keep it below the lease.",
+    )
     max_image_s: Annotated[float, Field(gt=0, le=240)] = Field(
         default=30.0, description="Seconds that reading or decoding one image may take; slower ones become error rows."
     )
@@ -106,7 +119,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(default=LogLevel.WARNING, description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: LogFormat = Field(default=LogFormat.CONSOLE, description="`console` or `json`.")
 
-    @field_validator("preload", mode="before")
+    @field_validator("preload", "source_roots", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         if isinstance(value, str):

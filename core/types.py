@@ -61,6 +61,7 @@ class Reason(StrEnum):
     """Why an image has an error row instead of a prediction."""
 
     NOT_FOUND = "not_found"
+    NOT_ALLOWED = "not_allowed"
     UNREADABLE = "unreadable"
     EMPTY_FILE = "empty_file"
     TOO_MANY_BYTES = "too_many_bytes"

@@ -27,6 +27,7 @@ from orchestrator.datasets import Dataset
 from orchestrator.naming import ModelName, model_id_of, parse_model
 from orchestrator.submitting import Submitted, check_resize
 from orchestrator.training import DatasetRequest, accept_samples
+from workers.access import Access
 from workers.ml.catalog import get_backbone
 from workers.ml.evaluation import Evaluation, evaluate
 from workers.ml.weights import ensure_weights, imagenet_labels
@@ -58,7 +59,7 @@ def submit_evaluation(database: Database, settings: Settings, request: EvaluateR
     check_resize([model], request.resize)
     if settings.is_embedded and model.needs_weights:
         ensure_weights(get_backbone(model.backbone))
-    dataset = _fit_for_measuring(request.dataset.open())
+    dataset = _fit_for_measuring(request.dataset.open(Access.of(settings)))
     options = LabelOptions(resize=request.resize or ResizeMode.CROP)
     request_hash = _hash(request, model)
     with database.write() as session:

@@ -16,6 +16,7 @@ from core.jobs import LabelOptions
 from db.database import Database
 from db.ledger import accepting, control
 from orchestrator.sources import Source, SourceSpec, open_source
+from workers.access import Access
 
 # A batch is a whole number of chunks; the first is one chunk, so that work starts at once, later ones grow to this.
 MAX_BATCH_IMAGES = 8192
@@ -39,23 +40,24 @@ class PlanCursor:
         return cls() if text is None else cls(**json.loads(text))
 
 
-def plan(database: Database, job_id: int, *, after_commit: Callable[[], object] = lambda: None) -> None:
+def plan(database: Database, job_id: int, access: Access, *, after_commit: Callable[[], object] = lambda: None) -> None:
     """Plan a job to its end, from wherever it stands.
 
     Args:
         database: the ledger.
         job_id: the job.
+        access: what may be read here.
         after_commit: called after each batch is committed, to wake workers.
 
     Raises:
         SourceError: a source cannot be read any further.
     """
-    while not _plan_from_cursor(database, job_id, after_commit):
+    while not _plan_from_cursor(database, job_id, access, after_commit):
         # Another planner of the same job has moved on; go on from where it is.
         continue
 
 
-def plan_or_fail(database: Database, job_id: int, *, after_commit: Callable[[], object]) -> None:
+def plan_or_fail(database: Database, job_id: int, access: Access, *, after_commit: Callable[[], object]) -> None:
     """Plan a job to its end; one whose sources cannot be read any further has failed, and says why.
 
     Raises:
@@ -63,20 +65,20 @@ def plan_or_fail(database: Database, job_id: int, *, after_commit: Callable[[], 
         SetupError: the database or the broker is away. Nothing is wrong with the job, which can be resumed.
     """
     try:
-        plan(database, job_id, after_commit=after_commit)
+        plan(database, job_id, access, after_commit=after_commit)
     except SourceError as error:
         problem = str(error)
         database.transact(lambda session: control.fail(session, job_id, problem))
         raise
 
 
-def _plan_from_cursor(database: Database, job_id: int, after_commit: Callable[[], object]) -> bool:
+def _plan_from_cursor(database: Database, job_id: int, access: Access, after_commit: Callable[[], object]) -> bool:
     job = database.query(lambda session: control.get_job(session, job_id))
     if job.planned_at is not None:
         return True
     options = LabelOptions.from_json(job.options)
     specs = [SourceSpec.from_json(source) for source in job.sources]
-    num_planned, walk = job.num_planned, _Walk(specs, PlanCursor.from_text(job.plan_cursor))
+    num_planned, walk = job.num_planned, _Walk(specs, access, PlanCursor.from_text(job.plan_cursor))
     for batch in _batches(walk, options.chunk_size):
         items, cursor = [item for item, _ in batch], batch[-1][1]
         append = partial(
@@ -110,8 +112,9 @@ def _batches(walk: "_Walk", chunk_size: int) -> Iterator[list[tuple[Item, PlanCu
 class _Walk:
     """All items of a job's sources behind a cursor, each with the cursor behind it."""
 
-    def __init__(self, specs: list[SourceSpec], start: PlanCursor) -> None:
+    def __init__(self, specs: list[SourceSpec], access: Access, start: PlanCursor) -> None:
         self._specs = specs
+        self._access = access
         self._start = start
         self._num_skipped_before = start.num_skipped
         self._source: Source | None = None
@@ -124,6 +127,6 @@ class _Walk:
     def __iter__(self) -> Iterator[tuple[Item, PlanCursor]]:
         for number, spec in enumerate(self._specs[self._start.source :], start=self._start.source):
             self._num_skipped_before = self.num_skipped
-            self._source = open_source(spec)
+            self._source = open_source(spec, self._access)
             for item in self._source.items(self._start.after if number == self._start.source else None):
                 yield item, PlanCursor(number, item.cursor, self.num_skipped)

@@ -15,6 +15,7 @@ from db.database import Database
 from db.ledger import accepting, control
 from orchestrator.naming import ModelName, model_id_of, parse_models
 from orchestrator.sources import SourceSpec, resolve_sources
+from workers.access import Access
 from workers.ml.catalog import get_backbone
 from workers.ml.weights import ensure_weights
 
@@ -53,7 +54,13 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
     if settings.is_embedded and request.options.precision is LabelPrecision.INT8 and find_spec("nncf") is None:
         raise UsageError("--precision int8 needs NNCF, which is not installed: pip install 'labelyard[int8]'.")
     check_resize(models, request.options.resize if request.resize_is_asked else None)
-    specs = resolve_sources(request.sources, column=request.column, allow_http=request.allow_http, cwd=Path.cwd())
+    specs = resolve_sources(
+        request.sources,
+        Access.of(settings),
+        column=request.column,
+        allow_http=request.allow_http,
+        cwd=Path.cwd(),
+    )
     if settings.is_embedded:
         # Elsewhere, the weights are the workers' affair.
         for model in models:

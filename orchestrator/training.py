@@ -23,6 +23,7 @@ from db.samples import add_samples
 from orchestrator.datasets import Dataset, check_readable, check_splittable, open_dataset
 from orchestrator.naming import check_new_name
 from orchestrator.submitting import Submitted
+from workers.access import Access
 from workers.images.suspicion import isolated_images
 from workers.ml.catalog import get_backbone, get_published_backbone
 from workers.ml.layers import check_unfreeze
@@ -41,14 +42,15 @@ class DatasetRequest:
     label_column: str | None = None
     allow_http: bool = False
 
-    def open(self) -> Dataset:
-        """Enumerate it.
+    def open(self, access: Access) -> Dataset:
+        """Enumerate it, within what may be read.
 
         Raises:
             UsageError: it is not there, or nothing can be learned from it.
         """
         return open_dataset(
             self.text,
+            access,
             val=self.val,
             test=self.test,
             classes=self.classes,
@@ -83,7 +85,7 @@ def submit_training(database: Database, settings: Settings, request: TrainReques
     """
     check_new_name(request.name)
     _check_options(request.options)
-    dataset = request.dataset.open()
+    dataset = request.dataset.open(Access.of(settings))
     check_splittable(dataset, request.options.val_share)
     options = replace(request.options, classes=dataset.classes)
     with database.read() as session:

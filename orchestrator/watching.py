@@ -22,6 +22,7 @@ from db.ledger.closing import close_finished_jobs
 from db.ledger.progress import models_of, progress
 from db.workers import live_workers, reason_to_wait
 from orchestrator.planning import plan_or_fail
+from workers.access import Access
 from workers.naming import default_worker_id
 from workers.supervising import LocalWorkers
 from workers.sweeper import Sweeper
@@ -65,7 +66,7 @@ def run_to_end(
         SetupError: workers cannot start.
         LabelyardError: planning failed; the job has then failed too.
     """
-    planner = Planner(database, job_id, waker)
+    planner = Planner(database, job_id, Access.of(settings), waker)
     with _workers(database, settings, job_id, waker) as supervise:
         planner.start()
         while True:
@@ -110,12 +111,14 @@ class Planner:
     Args:
         database: the ledger.
         job_id: the job to plan.
+        access: what may be read here.
         waker: woken after each batch.
     """
 
-    def __init__(self, database: Database, job_id: int, waker: Waker) -> None:
+    def __init__(self, database: Database, job_id: int, access: Access, waker: Waker) -> None:
         self._database = database
         self._job_id = job_id
+        self._access = access
         self._waker = waker
         self._future: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
@@ -131,7 +134,7 @@ class Planner:
 
     def _run(self) -> None:
         try:
-            plan_or_fail(self._database, self._job_id, after_commit=lambda: wake(self._waker))
+            plan_or_fail(self._database, self._job_id, self._access, after_commit=lambda: wake(self._waker))
         except BaseException as error:  # noqa: BLE001 - handed to the thread that watches, whatever it is
             self._future.set_exception(error)
 

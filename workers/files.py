@@ -1,6 +1,7 @@
 """Bytes of local files and of URLs. What goes wrong becomes the `InputError` of the image that was asked for.
 
-A folder may hold pipes and devices under an image's name, so that nothing is read before it is known to be a file.
+A folder may hold pipes and devices under an image's name, and links to anywhere, so that nothing is read before it is
+known to be a file, and one that may be read.
 """
 
 import os
@@ -9,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from core.errors import InputError
+from core.errors import InputError, NotAllowedError
 from core.types import Reason
-from workers.urls import explain, file_system, is_url, remote_errors
+from workers.access import Access, is_url
+from workers.urls import explain, file_system, refusal, remote_errors
 
 _READ_NUM_BYTES = 1024**2
 
@@ -24,18 +26,21 @@ def translated(uri: str) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(Reason.NOT_FOUND, f"There is no file {uri}; it may have been moved since.") from error
     except remote_errors() as error:
+        refused = refusal(error)
+        if refused is not None:
+            raise InputError(Reason.NOT_ALLOWED, _refused(uri, refused)) from error
         why = explain(uri, error) if is_url(uri) else getattr(error, "strerror", None) or str(error)
         raise InputError(Reason.UNREADABLE, f"{uri} cannot be read: {why}. Check access from the worker.") from error
 
 
 @contextmanager
-def opened(uri: str) -> Iterator[IO[bytes]]:
+def opened(uri: str, access: Access) -> Iterator[IO[bytes]]:
     """Open a file for as long as the block runs; what goes wrong within is translated too.
 
     Raises:
-        InputError: it is not there, not a file, or not readable.
+        InputError: it is not there, not a file, not readable, or may not be read.
     """
-    with translated(uri), _open_remote(uri) if is_url(uri) else _open_local(uri) as file:
+    with translated(uri), _open_remote(uri, access) if is_url(uri) else _open_local(uri, access) as file:
         yield file
 
 
@@ -60,30 +65,33 @@ def read_up_to(file: IO[bytes], num_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def read_range(uri: str, offset: int, num_bytes: int) -> bytes:
-    """Read a part of a file; fewer bytes where it ends. One request on an object store."""
+def read_range(uri: str, offset: int, num_bytes: int, access: Access) -> bytes:
+    """Read a part of a file; fewer bytes where it ends. One request on an object store or the web."""
     if is_url(uri):
         with translated(uri):
-            system, path = file_system(uri)
+            system, path = file_system(uri, access)
             data: bytes = system.cat_file(path, start=offset, end=offset + num_bytes)
             return data
-    with opened(uri) as file:
+    with opened(uri, access) as file:
         file.seek(offset)
         return read_up_to(file, num_bytes)
 
 
-def _open_remote(uri: str) -> IO[bytes]:
-    system, path = file_system(uri)
+def _open_remote(uri: str, access: Access) -> IO[bytes]:
+    system, path = file_system(uri, access)
     file: IO[bytes] = system.open(path, "rb")
     return file
 
 
-def _open_local(uri: str) -> IO[bytes]:
-    # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
-    descriptor = os.open(uri, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def _open_local(uri: str, access: Access) -> IO[bytes]:
+    descriptor = access.open(uri)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
         raise InputError(Reason.UNREADABLE, f"{uri} is {what}; expected a regular file.")
     return os.fdopen(descriptor, "rb")
+
+
+def _refused(uri: str, refused: NotAllowedError) -> str:
+    return str(refused) if uri in str(refused) else f"{uri} is not read: {refused}."

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from itertools import count
 from types import TracebackType
 from typing import IO, Self
@@ -18,11 +19,12 @@ import numpy as np
 from core.errors import InputError
 from core.items import ArrayLocator, FileLocator, Locator, MemberLocator
 from core.types import Reason
+from workers.access import Access, is_url
 from workers.archives import ARCHIVE_ERRORS, NUM_HEAD_BYTES, decompressed, is_compressed
 from workers.files import opened, read_range, read_up_to, size_of
-from workers.ml.arrays import ArrayHeader, check_item, from_array, item_from_bytes, read_header
+from workers.ml.arrays import MAX_HEADER_BYTES, ArrayHeader, check_item, from_array, item_from_bytes, read_header
 from workers.ml.limits import ImageLimits
-from workers.urls import is_url
+from workers.urls import is_web
 from workers.windows import StreamWindow
 
 # Compressed archives that are kept open, at one place for each of the chunks that are read at the same time; a chunk
@@ -37,16 +39,18 @@ class ItemReader:
 
     Args:
         limits: how large an item may be.
+        access: what may be read.
     """
 
-    def __init__(self, limits: ImageLimits) -> None:
+    def __init__(self, limits: ImageLimits, access: Access) -> None:
         self._limits = limits
+        self._access = access
         self._windows: OrderedDict[tuple[str, int], StreamWindow] = OrderedDict()  # by archive; it may have several
         self._numbers = count()
         # A compressed archive is read from front to back, by one thread at a time.
         self._windows_lock = threading.Lock()
-        self._remote_header = lru_cache(_NUM_REMEMBERED)(_read_header)
-        self._is_remote_compressed = lru_cache(_NUM_REMEMBERED)(_is_compressed)
+        self._remote_header = lru_cache(_NUM_REMEMBERED)(self._read_header)
+        self._is_remote_compressed = lru_cache(_NUM_REMEMBERED)(self._is_compressed)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -87,9 +91,13 @@ class ItemReader:
 
     def _read_file(self, uri: str) -> bytes:
         """Read a whole file; one that grows meanwhile is stopped at the limit too."""
-        with opened(uri) as file:
-            self._check_size(size_of(file))
-            data = read_up_to(file, self._limits.max_bytes + 1)
+        if is_web(uri):
+            # Without asking for the size first, which web servers need not tell, and need not tell truly.
+            data = read_range(uri, 0, self._limits.max_bytes + 1, self._access)
+        else:
+            with opened(uri, self._access) as file:
+                self._check_size(size_of(file))
+                data = read_up_to(file, self._limits.max_bytes + 1)
         self._check_size(len(data))
         return data
 
@@ -97,11 +105,11 @@ class ItemReader:
         if locator.offset < 0:
             raise InputError(Reason.NOT_FOUND, f"{locator.uri} holds no file {locator.member}, or could not be read.")
         self._check_size(locator.num_bytes)
-        is_packed = self._is_remote_compressed if is_url(locator.uri) else _is_compressed
+        is_packed = self._is_remote_compressed if is_url(locator.uri) else self._is_compressed
         if is_packed(locator.uri):
             data = self._read_packed(locator)
         else:
-            data = read_range(locator.uri, locator.offset, locator.num_bytes)
+            data = read_range(locator.uri, locator.offset, locator.num_bytes, self._access)
         if len(data) < locator.num_bytes:
             raise InputError(
                 Reason.TRUNCATED,
@@ -127,17 +135,27 @@ class ItemReader:
         ]
         key = max(near, key=lambda key: self._windows[key].start, default=(locator.uri, next(self._numbers)))
         if key not in self._windows:
-            self._windows[key] = StreamWindow(lambda: _unpacked(locator.uri))
+            self._windows[key] = StreamWindow(lambda: _unpacked(locator.uri, self._access))
         self._windows.move_to_end(key)
         while len(self._windows) > _NUM_WINDOWS:
             self._windows.popitem(last=False)[1].close()
         return self._windows[key]
 
     def _read_array_item(self, locator: ArrayLocator) -> np.ndarray:
-        header = self._remote_header(locator.uri) if is_url(locator.uri) else _read_header(locator.uri)
+        header = self._remote_header(locator.uri) if is_url(locator.uri) else self._read_header(locator.uri)
         check_item(header, locator.index, self._limits)
-        data = read_range(locator.uri, header.item_offset(locator.index), header.item_num_bytes)
+        data = read_range(locator.uri, header.item_offset(locator.index), header.item_num_bytes, self._access)
         return from_array(item_from_bytes(data, header, locator.index), locator.scale)
+
+    def _is_compressed(self, uri: str) -> bool:
+        return is_compressed(read_range(uri, 0, NUM_HEAD_BYTES, self._access))
+
+    def _read_header(self, uri: str) -> ArrayHeader:
+        head = read_range(uri, 0, MAX_HEADER_BYTES, self._access)
+        try:
+            return read_header(BytesIO(head))
+        except ValueError as error:
+            raise InputError(Reason.WRONG_SHAPE, f"{uri} is not an .npy array: {error}.") from error
 
     def _check_size(self, num_bytes: int | None) -> None:
         if num_bytes is not None and num_bytes > self._limits.max_bytes:
@@ -149,18 +167,6 @@ class ItemReader:
 
 
 @contextmanager
-def _unpacked(uri: str) -> Iterator[IO[bytes]]:
-    with opened(uri) as file, decompressed(file) as stream:
+def _unpacked(uri: str, access: Access) -> Iterator[IO[bytes]]:
+    with opened(uri, access) as file, decompressed(file) as stream:
         yield stream
-
-
-def _is_compressed(uri: str) -> bool:
-    return is_compressed(read_range(uri, 0, NUM_HEAD_BYTES))
-
-
-def _read_header(uri: str) -> ArrayHeader:
-    with opened(uri) as file:
-        try:
-            return read_header(file)
-        except ValueError as error:
-            raise InputError(Reason.WRONG_SHAPE, f"{uri} is not an .npy array: {error}.") from error

@@ -1,14 +1,17 @@
 """Locations that are URLs: what fsspec opens, what only `--allow-http` may open, and what a failure means.
 
-Shared by planners and readers. fsspec is imported when a URL is met, never before.
+Shared by planners and readers. fsspec is imported when a URL is met, never before. What may be opened at all, `access`
+decides; nothing here opens what it was not asked about.
 """
 
 import re
 import sys
 from typing import Any
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_LOCAL = re.compile(r"(?:file|local)://")
+from core.errors import NotAllowedError
+from workers.access import Access, scheme_of
+
+_LOCAL = re.compile(r"(?:file|local)://", re.IGNORECASE)
 # The extras of this package that bring a file system.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 # Errors of client libraries that derive from neither OSError nor ValueError: (module, class).
@@ -18,11 +21,6 @@ _FOREIGN_ERRORS = (
     ("botocore.exceptions", "ClientError"),
     ("google.auth.exceptions", "GoogleAuthError"),
 )
-
-
-def is_url(text: str) -> bool:
-    """Whether a text names something through fsspec rather than a local path."""
-    return bool(_SCHEME.match(text)) or ("::" in text and "://" in text)
 
 
 def is_web(url: str) -> bool:
@@ -36,7 +34,7 @@ def without_file_scheme(text: str) -> str:
     return text[match.end() :] if match else text
 
 
-def file_system(url: str) -> tuple[Any, str]:
+def file_system(url: str, access: Access) -> tuple[Any, str]:
     """Open the file system that a URL names.
 
     Returns:
@@ -44,9 +42,14 @@ def file_system(url: str) -> tuple[Any, str]:
 
     Raises:
         ImportError: the package for this protocol is missing; see `explain`.
-        ValueError: no such protocol.
+        NotAllowedError: the URL may not be read.
     """
-    from fsspec.core import url_to_fs  # noqa: PLC0415  only those who use URLs wait for fsspec
+    access.require(url)
+    if is_web(url):
+        from workers.web import GuardedFileSystem  # noqa: PLC0415  only those who use URLs wait for fsspec
+
+        return GuardedFileSystem(access), url
+    from fsspec.core import url_to_fs  # noqa: PLC0415  as above
 
     opened, path = url_to_fs(url)
     return opened, path
@@ -58,11 +61,23 @@ def remote_errors() -> tuple[type[Exception], ...]:
     return (OSError, ValueError, ImportError, *(error for error in loaded if error is not None))
 
 
+def refusal(error: BaseException | None) -> NotAllowedError | None:
+    """The refusal that an error goes back to; client libraries wrap it in errors of their own."""
+    while error is not None and not isinstance(error, NotAllowedError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def explain(url: str, error: Exception) -> str:
     """Say in one sentence why a URL could not be opened, and how to mend it."""
-    protocol = url.rpartition("::")[2].partition("://")[0].lower()
+    protocol = scheme_of(url)
+    refused = refusal(error)
+    if refused is not None:
+        return str(refused)
     if isinstance(error, ImportError):
         extra = _EXTRAS.get(protocol)
         mend = f"pip install 'labelyard[{extra}]'" if extra else str(error)
         return f"{protocol}:// needs a package that is not installed: {mend}"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -23,6 +23,7 @@ from orchestrator.planning import plan_or_fail
 from orchestrator.submitting import Submitted
 from orchestrator.summary import JobSummary, summarise
 from orchestrator.watching import make_waker, run_to_end
+from workers.access import Access
 from workers.waking import Waker, wake
 
 # Checks a request and accepts it, or finds the unfinished job that made the same one.
@@ -105,7 +106,12 @@ def accept_only(context: Context, accept: Accept, outputs: Outputs) -> JobSummar
     submitted = accept(context.database, context.settings)
     reporter = reporter_for(context, submitted.job_id, outputs)
     with pausing_on_ctrl_c(context, submitted.job_id):
-        plan_or_fail(context.database, submitted.job_id, after_commit=lambda: wake(waker))
+        plan_or_fail(
+            context.database,
+            submitted.job_id,
+            Access.of(context.settings),
+            after_commit=lambda: wake(waker),
+        )
     with context.database.read() as session:
         summary = summarise(session, submitted.job_id)
     if summary.state is JobState.PAUSED:

@@ -8,6 +8,7 @@ from orchestrator.datasets.values import Dataset, LabelledItem, listed
 from orchestrator.sources.arrays import ArraySource
 from orchestrator.sources.specs import SourceSpec
 from orchestrator.sources.trees import tree_of
+from workers.access import Access
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,31 +19,32 @@ _ONE_HOT_DIMENSIONS = 2
 _EXPECTED = "Expected whole numbers (N,) or (N, 1), or one-hot rows (N, C)."
 
 
-def read_pair(images: SourceSpec, labels: SourceSpec, classes: Sequence[str] | None) -> Dataset:
+def read_pair(images: SourceSpec, labels: SourceSpec, classes: Sequence[str] | None, access: Access) -> Dataset:
     """Enumerate the items of an array of images.
 
     Args:
         images: an array (N, H, W, 3).
         labels: integers (N,) or (N, 1), or one-hot (N, C) of any type.
         classes: the classes' names by label; None for the numbers themselves.
+        access: what may be read.
 
     Raises:
         DatasetError: the labels are not such, not as many, or outside the class list.
         SourceError: a file is not there, or the images' array holds no images.
     """
-    source = ArraySource(tree_of(images.location), images.location, images.text)
+    source = ArraySource(tree_of(images.location, access), images.location, images.text)
     source.check()
-    with tree_of(labels.location).open(labels.location) as file:
-        values = _read_labels(file, labels.text, num_images=_read_num_images(images))
+    with tree_of(labels.location, access).open(labels.location) as file:
+        values = _read_labels(file, labels.text, num_images=_read_num_images(images, access))
     names, indices = _to_indices(values, labels.text, classes)
     items = tuple(LabelledItem(item, index, None) for item, index in zip(source.items(), indices.tolist(), strict=True))
     return Dataset(names, items, num_skipped=0)
 
 
-def _read_num_images(images: SourceSpec) -> int:
+def _read_num_images(images: SourceSpec, access: Access) -> int:
     from workers.ml.arrays import read_header  # noqa: PLC0415 - NumPy takes a tenth of a second to import
 
-    with tree_of(images.location).open(images.location) as file:
+    with tree_of(images.location, access).open(images.location) as file:
         num_images = read_header(file).shape[0]
     if not num_images:
         raise DatasetError(f"{images.text} holds no image: its first axis has the length 0.")

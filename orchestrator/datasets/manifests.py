@@ -12,7 +12,8 @@ from orchestrator.datasets.values import SPLIT_NAMES, Dataset, LabelledItem, as_
 from orchestrator.sources.manifests import EntryReader
 from orchestrator.sources.specs import SourceSpec
 from orchestrator.sources.tables import DEFAULT_COLUMNS, RowReader, entry_text
-from orchestrator.sources.trees import Tree
+from orchestrator.sources.trees import tree_of
+from workers.access import Access
 
 # Column names that are taken for the labels' when nobody says which, most telling first.
 LABEL_COLUMNS = ("label", "class", "category", "target")
@@ -46,13 +47,14 @@ class ManifestDataset:
     """Reads one manifest. Whether the images exist is seen when they are read.
 
     Args:
-        tree: where the manifest is.
+        access: what may be read.
         spec: the manifest, and whether its entries may be web addresses.
         reader: knows the manifest's format.
     """
 
-    def __init__(self, tree: Tree, spec: SourceSpec, reader: RowReader) -> None:
-        self._tree = tree
+    def __init__(self, access: Access, spec: SourceSpec, reader: RowReader) -> None:
+        self._access = access
+        self._tree = tree_of(spec.location, access)
         self._spec = spec
         self._reader = reader
         self._num_skipped = 0
@@ -86,7 +88,7 @@ class ManifestDataset:
         )
 
     def _rows(self, columns: Columns) -> list[tuple[Item, str, Split | None]]:
-        images = EntryReader(self._tree, self._spec)
+        images = EntryReader(self._access, self._spec)
         rows = []
         with self._tree.open(self._spec.location) as file:
             found = self._reader(file, self._spec.location, lambda names: columns.choose(names, self._spec.text))

@@ -17,6 +17,7 @@ from orchestrator.sources.manifests import manifest_reader, row_reader
 from orchestrator.sources.resolving import locate
 from orchestrator.sources.specs import SourceSpec
 from orchestrator.sources.trees import EntryKind, tree_of
+from workers.access import Access
 from workers.urls import is_web
 
 _ARRAY_ENDING = re.compile(r"\.npy,", re.IGNORECASE)
@@ -31,6 +32,7 @@ class _Reading:
     """How to read whatever form a dataset has."""
 
     cwd: Path
+    access: Access
     classes: tuple[str, ...] | None = None
     columns: Columns = field(default_factory=Columns)
     allow_http: bool = False
@@ -38,11 +40,11 @@ class _Reading:
     def read(self, text: str) -> Dataset:
         """Find out what a dataset is, and enumerate it."""
         whole = self._spec(text)
-        pair = None if _exists(whole) else self._pair(text)
+        pair = None if _exists(whole, self.access) else self._pair(text)
         if pair is not None:
-            return read_pair(*pair, self.classes)
+            return read_pair(*pair, self.classes, self.access)
         _require_allowed(whole)
-        tree = tree_of(whole.location)
+        tree = tree_of(whole.location, self.access)
         match tree.kind(whole.location):
             case EntryKind.FOLDER:
                 return FolderDataset(tree, whole.location, text.rstrip("/") or "/").read(self.classes)
@@ -57,7 +59,7 @@ class _Reading:
         name = urlsplit(spec.location).path if is_web(spec.location) else spec.location
         reader = row_reader(name)
         if reader is not None:
-            return ManifestDataset(tree_of(spec.location), spec, reader).read(self.classes, self.columns)
+            return ManifestDataset(self.access, spec, reader).read(self.classes, self.columns)
         if manifest_reader(name) is not None:
             raise DatasetError(f"{spec.text} is a plain list, which has no labels. {_FORMS}")
         if name.lower().endswith(".npy"):
@@ -73,7 +75,9 @@ class _Reading:
         ]
         for part in (part for pair in pairs for part in pair):
             _require_allowed(part)
-        return next((pair for pair in pairs if all(map(_exists, pair))), pairs[0] if pairs else None)
+        return next(
+            (pair for pair in pairs if all(_exists(part, self.access) for part in pair)), pairs[0] if pairs else None
+        )
 
     def _spec(self, text: str) -> SourceSpec:
         return SourceSpec(text, locate(text, self.cwd), self.columns.image, self.allow_http)
@@ -81,6 +85,7 @@ class _Reading:
 
 def open_dataset(  # noqa: PLR0913 - as many as the command line has
     text: str,
+    access: Access,
     *,
     val: str | None = None,
     test: str | None = None,
@@ -94,6 +99,7 @@ def open_dataset(  # noqa: PLR0913 - as many as the command line has
 
     Args:
         text: a path or URL of a folder or a manifest, or those of two arrays with a comma between them.
+        access: what may be read.
         val: a dataset of the same forms, for validation; of one that is divided into parts, its validation part.
         test: the same, for the final measurement.
         classes: names for labels that are numbers, and the order of the classes; there may be no others.
@@ -108,7 +114,7 @@ def open_dataset(  # noqa: PLR0913 - as many as the command line has
     """
     names = None if classes is None else tuple(classes)
     _check_names(names)
-    reading = _Reading(cwd, names, Columns(image_column, label_column), allow_http)
+    reading = _Reading(cwd, access, names, Columns(image_column, label_column), allow_http)
     dataset = reading.read(text)
     for split, other in ((Split.VAL, val), (Split.TEST, test)):
         if other is None:
@@ -170,11 +176,11 @@ def _require_trained_on(dataset: Dataset) -> None:
     )
 
 
-def _exists(spec: SourceSpec) -> bool:
+def _exists(spec: SourceSpec, access: Access) -> bool:
     """Whether something stands there, as far as that may be asked."""
     try:
         # A web server would be asked for an address that its user never meant.
-        return not is_web(spec.location) and tree_of(spec.location).kind(spec.location) is not None
+        return not is_web(spec.location) and tree_of(spec.location, access).kind(spec.location) is not None
     except SourceError:
         return False
 

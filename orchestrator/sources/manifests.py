@@ -8,23 +8,24 @@ from core.items import Item
 from orchestrator.sources.references import ReferenceReader
 from orchestrator.sources.specs import Items, SourceSpec
 from orchestrator.sources.tables import READERS, ROW_READERS, RowReader, TableReader
-from orchestrator.sources.trees import Tree
-from workers.urls import is_url, is_web, without_file_scheme
+from orchestrator.sources.trees import tree_of
+from workers.access import Access, is_url
+from workers.urls import is_web, without_file_scheme
 
 
 class EntryReader:
     """Turns what a manifest says of an image into an item.
 
     Args:
-        tree: where the manifest is.
+        access: what may be read.
         spec: the manifest, and whether its entries may be web addresses.
     """
 
-    def __init__(self, tree: Tree, spec: SourceSpec) -> None:
-        self._tree = tree
+    def __init__(self, access: Access, spec: SourceSpec) -> None:
+        self._tree = tree_of(spec.location, access)
         self._spec = spec
         self._folder = spec.location.rpartition("/")[0] or "/"
-        self._references = ReferenceReader()
+        self._references = ReferenceReader(access)
 
     def item(self, entry: str, position: int) -> Item:
         """Find where an entry's image is; paths are relative to the manifest.
@@ -57,20 +58,21 @@ class ManifestSource:
     """Every entry of a manifest. Whether the images exist is seen when they are read.
 
     Args:
-        tree: where the manifest is.
+        access: what may be read.
         spec: the manifest, its column, and whether its entries may be web addresses.
         reader: knows the manifest's format.
     """
 
-    def __init__(self, tree: Tree, spec: SourceSpec, reader: TableReader) -> None:
+    def __init__(self, access: Access, spec: SourceSpec, reader: TableReader) -> None:
         self.num_skipped = 0
-        self._tree = tree
+        self._access = access
+        self._tree = tree_of(spec.location, access)
         self._spec = spec
         self._reader = reader
 
     def check(self) -> None:
         """Read the manifest once: a bad line should be known before a job is made of the good ones."""
-        images = EntryReader(self._tree, self._spec)
+        images = EntryReader(self._access, self._spec)
         for _, entry in self._entries():
             if entry is not None:
                 images.require_allowed(entry)
@@ -78,7 +80,7 @@ class ManifestSource:
     def items(self, after: str | None = None) -> Items:
         """Enumerate the entries; rows with an empty cell are counted as skipped."""
         last_position = -1 if after is None else int(after)
-        images = EntryReader(self._tree, self._spec)
+        images = EntryReader(self._access, self._spec)
         with closing(self._entries(last_position)) as entries:
             for position, entry in entries:
                 if entry is None:

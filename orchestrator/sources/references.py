@@ -1,12 +1,13 @@
 """References to one image inside a container: `array.npy#17`, `photos.tar#folder/a.jpg`."""
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from core.errors import SourceError
 from core.items import ArrayLocator, FileLocator, Locator, MemberLocator
 from orchestrator.sources.arrays import read_image_header, read_scale
 from orchestrator.sources.trees import tree_of
+from workers.access import Access
 from workers.archives import ARCHIVE_ERRORS, decompressed, regular_members
 
 # Containers whose insides are kept at hand; a manifest tends to name the items of one after the other.
@@ -26,11 +27,15 @@ def container_of(location: str) -> str | None:
 
 
 class ReferenceReader:
-    """Turns locations, references among them, into locators; what cannot be found is left to become an error row."""
+    """Turns locations, references among them, into locators; what cannot be found is left to become an error row.
 
-    def __init__(self) -> None:
-        self._scale = lru_cache(_NUM_KEPT)(_read_scale)
-        self._members = lru_cache(_NUM_KEPT)(_read_members)
+    Args:
+        access: what may be read.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._scale = lru_cache(_NUM_KEPT)(partial(_read_scale, access))
+        self._members = lru_cache(_NUM_KEPT)(partial(_read_members, access))
 
     def locator(self, location: str) -> Locator:
         """Find where a location's bytes are."""
@@ -43,18 +48,18 @@ class ReferenceReader:
         return MemberLocator(match["archive"], match["member"], offset, num_bytes)
 
 
-def _read_scale(location: str) -> float:
+def _read_scale(access: Access, location: str) -> float:
     try:
-        with tree_of(location).open(location) as file:
+        with tree_of(location, access).open(location) as file:
             return read_scale(file, read_image_header(file, location))
     except SourceError:
         return 1.0
 
 
-def _read_members(location: str) -> dict[str, tuple[int, int]]:
+def _read_members(access: Access, location: str) -> dict[str, tuple[int, int]]:
     members: dict[str, tuple[int, int]] = {}
     try:
-        with tree_of(location).open(location) as file, decompressed(file) as stream:
+        with tree_of(location, access).open(location) as file, decompressed(file) as stream:
             for member in regular_members(stream):
                 members[member.name] = (member.offset_data, member.size)
     except (SourceError, *ARCHIVE_ERRORS):

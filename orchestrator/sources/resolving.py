@@ -10,16 +10,23 @@ from orchestrator.sources.globs import has_magic
 from orchestrator.sources.opening import is_container, open_pattern, open_source
 from orchestrator.sources.specs import Source, SourceSpec
 from orchestrator.sources.trees import tree_of
-from workers.urls import is_url, is_web, without_file_scheme
+from workers.access import Access, is_url
+from workers.urls import is_web, without_file_scheme
 
 
 def resolve_sources(
-    texts: Sequence[str], *, column: str | None = None, allow_http: bool = False, cwd: Path | None = None
+    texts: Sequence[str],
+    access: Access,
+    *,
+    column: str | None = None,
+    allow_http: bool = False,
+    cwd: Path | None = None,
 ) -> list[SourceSpec]:
     """Check what a user named.
 
     Args:
         texts: paths, patterns, URLs.
+        access: what may be read.
         column: the column of manifests that holds the images.
         allow_http: whether http(s) addresses may be opened.
         cwd: what relative paths are relative to; the process's working folder by default.
@@ -33,10 +40,10 @@ def resolve_sources(
     specs = [
         spec
         for text in texts
-        for spec in _expand(SourceSpec(text, locate(text, cwd or Path.cwd()), column, allow_http))
+        for spec in _expand(SourceSpec(text, locate(text, cwd or Path.cwd()), column, allow_http), access)
     ]
     for spec in specs:
-        source = open_source(spec)
+        source = open_source(spec, access)
         source.check()
         require_image(source, spec.text)
     return specs
@@ -73,10 +80,10 @@ def locate(text: str, cwd: Path) -> str:
     return location if has_magic(text) else location.rstrip("/") or "/"
 
 
-def _expand(spec: SourceSpec) -> Iterator[SourceSpec]:
+def _expand(spec: SourceSpec, access: Access) -> Iterator[SourceSpec]:
     """Make one spec per match of a pattern such as `shards/*.tar`, which matches no images but what holds them."""
     is_pattern = has_magic(spec.text) and is_container(spec.text) and not is_web(spec.location)
-    tree = tree_of(spec.location)
+    tree = tree_of(spec.location, access)
     if not is_pattern or tree.kind(spec.location) is not None:
         yield spec
         return

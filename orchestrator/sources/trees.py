@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import IO, Protocol
 
-from core.errors import SourceError
+from core.errors import NotAllowedError, SourceError
 from orchestrator.sources.sorting import Entry
-from workers.urls import explain, file_system, is_url, remote_errors
+from workers.access import Access, is_url
+from workers.urls import explain, file_system, remote_errors
 
 
 class EntryKind(IntEnum):
@@ -52,11 +53,19 @@ class Tree(Protocol):
 
 
 class LocalTree:
-    """This machine's file systems."""
+    """This machine's file systems.
+
+    Args:
+        access: what may be read of them.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
     def kind(self, location: str) -> EntryKind | None:
         """What stands at a location, links followed."""
         try:
+            self._access.require(location)
             mode = os.stat(location).st_mode  # noqa: PTH116  names that are not UTF-8 stay strings
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -72,19 +81,25 @@ class LocalTree:
     def entries(self, location: str) -> Iterator[Entry]:
         """List a folder as the operating system hands it out."""
         try:
-            with os.scandir(os.fsencode(location)) as scan:
-                for entry in scan:
-                    yield Entry(entry.name, _kind_of(entry))
+            folder = self._access.open(location, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             # It went away while its parent was walked; the source itself was looked for before.
             return
         except OSError as error:
             raise SourceError(_problem(location, error)) from error
+        try:
+            with os.scandir(folder) as scan:
+                for entry in scan:
+                    yield Entry(os.fsencode(entry.name), _kind_of(entry))
+        except OSError as error:
+            raise SourceError(_problem(location, error)) from error
+        finally:
+            os.close(folder)
 
     def open(self, location: str) -> IO[bytes]:
         """Open a regular file."""
         try:
-            return open(location, "rb")  # noqa: PTH123  as above
+            return os.fdopen(self._access.open(location), "rb")
         except (OSError, ValueError) as error:
             raise SourceError(_problem(location, error)) from error
 
@@ -94,12 +109,19 @@ class LocalTree:
 
 
 class RemoteTree:
-    """Whatever fsspec reaches."""
+    """What fsspec reaches.
+
+    Args:
+        access: what may be read of it.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
     def kind(self, location: str) -> EntryKind | None:
         """What stands at a location; a web address always stands for a file."""
         try:
-            opened, path = file_system(location)
+            opened, path = file_system(location, self._access)
             opened.invalidate_cache()
             info = opened.info(path)
         except FileNotFoundError:
@@ -111,7 +133,7 @@ class RemoteTree:
     def entries(self, location: str) -> Iterator[Entry]:
         """List a folder; fsspec holds the listing of one folder in memory."""
         try:
-            opened, path = file_system(location)
+            opened, path = file_system(location, self._access)
             listing = opened.ls(path, detail=True)
         except remote_errors() as error:
             raise SourceError(f"{location} cannot be listed: {explain(location, error)}") from error
@@ -126,7 +148,7 @@ class RemoteTree:
     def open(self, location: str) -> IO[bytes]:
         """Open a file for reading and seeking."""
         try:
-            opened, path = file_system(location)
+            opened, path = file_system(location, self._access)
             file: IO[bytes] = opened.open(path, "rb")
         except remote_errors() as error:
             raise SourceError(f"{location} cannot be opened: {explain(location, error)}") from error
@@ -137,12 +159,12 @@ class RemoteTree:
         return folder + name if folder.endswith("/") else f"{folder}/{name}"
 
 
-def tree_of(location: str) -> Tree:
+def tree_of(location: str, access: Access) -> Tree:
     """The tree that a location stands in."""
-    return RemoteTree() if is_url(location) else LocalTree()
+    return RemoteTree(access) if is_url(location) else LocalTree(access)
 
 
-def _kind_of(entry: os.DirEntry[bytes]) -> EntryKind:
+def _kind_of(entry: os.DirEntry[str]) -> EntryKind:
     try:
         if entry.is_dir(follow_symlinks=False):
             return EntryKind.FOLDER
@@ -155,5 +177,7 @@ def _kind_of(entry: os.DirEntry[bytes]) -> EntryKind:
 
 
 def _problem(location: str, error: OSError | ValueError) -> str:
+    if isinstance(error, NotAllowedError):
+        return str(error)
     problem = error.strerror if isinstance(error, OSError) and error.strerror else error
     return f"{location} cannot be read: {problem}. Check that it exists and that you may read it."

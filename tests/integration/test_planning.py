@@ -16,6 +16,7 @@ from db.models import ensure_model
 from db.tables import ChunkTable, ImageTable
 from orchestrator.planning import plan, plan_or_fail
 from orchestrator.sources import resolve_sources
+from workers.access import Access
 from workers.app import create_app
 from workers.broker import BrokerWaker
 from workers.sweeper import Sweeper
@@ -41,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def accept(ledger: Database, *sources: Path) -> int:
-    specs = [spec.to_json() for spec in resolve_sources([str(source) for source in sources])]
+    specs = [spec.to_json() for spec in resolve_sources([str(source) for source in sources], Access())]
     with ledger.write() as session:
         model_id = ensure_model(session, name="imagenet:mobilenet", version=1, backbone="mobilenet")
         options = LabelOptions(chunk_size=CHUNK_SIZE)
@@ -63,7 +64,7 @@ def test_a_worker_starts_before_the_last_image_is_planned(ledger: Database, fold
             lease = leasing.claim(session, WorkerProfile("anna"), lease_s=30)
             claimed.append((lease, control.get_job(session, job_id).planned_at))
 
-    plan(ledger, job_id, after_commit=claim)
+    plan(ledger, job_id, Access(), after_commit=claim)
     first, planned_at = claimed[0]
     assert first is not None
     assert (first.first_ordinal, first.last_ordinal, planned_at) == (0, CHUNK_SIZE - 1, None)
@@ -72,7 +73,7 @@ def test_a_worker_starts_before_the_last_image_is_planned(ledger: Database, fold
 @pytest.mark.parametrize("num_batches_before_death", [1, 2, 3])
 def test_a_dead_planner_is_resumed_from_its_cursor(ledger: Database, folder: Path, num_batches_before_death: int):
     unbroken, broken = accept(ledger, folder, folder / "a"), accept(ledger, folder, folder / "a")
-    plan(ledger, unbroken)
+    plan(ledger, unbroken, Access())
     num_batches = 0
 
     def die() -> None:
@@ -82,8 +83,8 @@ def test_a_dead_planner_is_resumed_from_its_cursor(ledger: Database, folder: Pat
             raise PlannerKilledError
 
     with pytest.raises(PlannerKilledError):
-        plan(ledger, broken, after_commit=die)
-    plan(ledger, broken)
+        plan(ledger, broken, Access(), after_commit=die)
+    plan(ledger, broken, Access())
     assert planned_names(ledger, broken) == planned_names(ledger, unbroken)
     assert len(planned_names(ledger, broken)) == 60
     with ledger.read() as session:
@@ -102,7 +103,7 @@ def test_planning_goes_on_while_the_broker_is_away(ledger: Database, folder: Pat
     assert waker.num_waiting() == 0
     own_redis_server.kill()
     job_id = accept(ledger, folder)
-    plan(ledger, job_id, after_commit=lambda: wake(waker))
+    plan(ledger, job_id, Access(), after_commit=lambda: wake(waker))
     assert len(planned_names(ledger, job_id)) == 40
     own_redis_server.start()
     assert Sweeper(ledger, waker, interval_s=1, lease_s=30).sweep_once().num_requeued == 0
@@ -115,7 +116,7 @@ def test_a_source_that_cannot_be_read_any_further_fails_the_job_and_says_why(led
         file.rmdir() if file.is_dir() else file.unlink()
     folder.rmdir()
     with pytest.raises(SourceError):
-        plan_or_fail(ledger, job_id, after_commit=lambda: None)
+        plan_or_fail(ledger, job_id, Access(), after_commit=lambda: None)
     with ledger.read() as session:
         job = control.get_job(session, job_id)
         assert job.state is JobState.FAILED

@@ -8,6 +8,7 @@ import numpy as np
 from core.items import Locator
 from core.preprocessing import PreprocessingContract
 from core.settings import Settings
+from workers.access import Access
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
 from workers.ml.resizing import prepare
@@ -83,4 +84,4 @@ class ImageLoader(Images):
 def build_image_loader(settings: Settings) -> ImageLoader:
     """Make what reads and decodes images, within the limits that are set."""
     limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-    return ImageLoader(ItemReader(limits), Decoder(limits))
+    return ImageLoader(ItemReader(limits, Access.of(settings)), Decoder(limits))

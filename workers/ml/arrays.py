@@ -6,6 +6,7 @@ looks at it, and a seek works on object stores too. Knows nothing of OpenCV; pla
 
 import math
 from dataclasses import dataclass
+from io import BytesIO
 from typing import IO, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ NUM_CHANNELS = 3
 WHITE = 255.0
 # Planners look at this many evenly spread items to tell an array of 0..1 from one of 0..255.
 NUM_SCALE_SAMPLES = 64
+# NumPy refuses longer headers too, but reads them first, however long they say that they are.
+MAX_HEADER_BYTES = 64 * 1024
 # How far a float may lie outside of 0..255 and still be rounding.
 _TOLERANCE = 0.5
 
@@ -48,10 +51,13 @@ def read_header(file: IO[bytes]) -> ArrayHeader:
     Raises:
         ValueError: the file is no `.npy` file.
     """
+    file = BytesIO(file.read(MAX_HEADER_BYTES))
     version = np.lib.format.read_magic(file)
     # Version 3 differs from 2 in the encoding of field names only, and arrays with fields are no images.
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, is_fortran, dtype = reader(file)
+    if any(length < 0 for length in shape):
+        raise ValueError(f"its shape is {shape}, which no array has")
     return ArrayHeader(tuple(shape), dtype, bool(is_fortran), file.tell())
 
 

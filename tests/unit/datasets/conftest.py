@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from core.types import Split
 from orchestrator.datasets import open_dataset
+from workers.access import Access
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def write_arrays(tmp_path):
 @pytest.fixture
 def opened(tmp_path):
     """Open a dataset from the folder."""
-    return lambda text, **options: open_dataset(text, cwd=tmp_path, **options)
+    return lambda text, access=Access(), **options: open_dataset(text, access, cwd=tmp_path, **options)  # noqa: B008
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from core.items import FileLocator
 from core.types import Split
 from orchestrator.datasets import open_dataset
 from orchestrator.sources import open_source, resolve_sources
+from workers.access import Access
 
 
 def test_class_folders_are_classes_in_the_order_of_their_names(write, opened, contents, tmp_path):
@@ -28,8 +29,8 @@ def test_class_folders_are_classes_in_the_order_of_their_names(write, opened, co
 def test_images_are_named_and_found_as_labelling_the_same_folder_does(write, opened, tmp_path):
     write("d/b/2.jpg", "d/b/10.jpg", "d/a/x/y.jpg", "d/a/without_ending", b"d/a/\xff.jpg")
 
-    (spec,) = resolve_sources(["d"], cwd=tmp_path)
-    of_source = {(item.name, item.locator) for item in open_source(spec).items()}
+    (spec,) = resolve_sources(["d"], Access(), cwd=tmp_path)
+    of_source = {(item.name, item.locator) for item in open_source(spec, Access()).items()}
 
     assert {(labelled.item.name, labelled.item.locator) for labelled in opened("d").items} == of_source
     assert len(of_source) == 5
@@ -120,7 +121,7 @@ def test_current_folder_is_a_dataset(write, tmp_path, monkeypatch):
     write("a/1.jpg", "b/1.jpg")
     monkeypatch.chdir(tmp_path)
 
-    assert open_dataset(".", cwd=Path.cwd()).classes == ("a", "b")
+    assert open_dataset(".", Access(), cwd=Path.cwd()).classes == ("a", "b")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from orchestrator.datasets import check_readable, check_splittable, open_dataset
 from orchestrator.drawing import draw_demo
 from orchestrator.drawing.objects import DRAWERS
 from orchestrator.drawing.scenes import draw_scene
+from workers.access import Access
 from workers.images.loading import build_image_loader
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
@@ -29,7 +30,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_training_and_test_pictures_are_a_dataset_that_training_takes(drawn):
-    dataset = open_dataset(str(drawn.folder), cwd=Path.cwd())
+    dataset = open_dataset(str(drawn.folder), Access(), cwd=Path.cwd())
     loader = build_image_loader(Settings())
 
     assert dataset.classes == tuple(sorted(CLASSES))
@@ -51,7 +52,7 @@ def test_unlabelled_pictures_give_nothing_away_but_in_the_list(drawn):
     with (drawn.folder / "unlabelled-truth.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["image"]: row["label"] for row in csv.DictReader(file)}
     assert rows == {f"unlabelled/{name}": label for name, label in drawn.truth.items()}
-    listed = open_dataset("unlabelled-truth.csv", cwd=drawn.folder)
+    listed = open_dataset("unlabelled-truth.csv", Access(), cwd=drawn.folder)
     assert listed.num_by_class() == (60,) * 5
     in_order = [drawn.truth[name] for name in sorted(drawn.truth)]
     assert in_order[5:] != in_order[:-5]

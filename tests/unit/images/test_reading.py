@@ -12,15 +12,18 @@ from containers import served, write_tar
 from core.errors import InputError
 from core.items import ArrayLocator, FileLocator, MemberLocator
 from core.types import Reason
+from workers.access import Access
 from workers.ml.limits import ImageLimits
 from workers.reading import ItemReader
 
 LIMITS = ImageLimits(max_bytes=5000, max_pixels=10**4)
+# The web servers of tests are on this machine.
+ACCESS = Access(allow_private_hosts=True)
 
 
 @pytest.fixture
 def reader() -> Iterator[ItemReader]:
-    with ItemReader(LIMITS) as reader:
+    with ItemReader(LIMITS, ACCESS) as reader:
         yield reader
 
 
@@ -80,7 +83,7 @@ def test_file_of_exactly_the_limit_is_read_and_one_byte_more_is_not(reader, tmp_
 
 
 def test_file_that_does_not_tell_its_size_is_stopped_at_the_limit():
-    with ItemReader(ImageLimits(max_bytes=10, max_pixels=1)) as reader:
+    with ItemReader(ImageLimits(max_bytes=10, max_pixels=1), ACCESS) as reader:
         # The kernel says that this file has no bytes, and goes on to hand out some.
         assert reason_of(reader, FileLocator("/proc/self/status")) is Reason.TOO_MANY_BYTES
 
@@ -136,8 +139,8 @@ def test_protocol_whose_package_is_missing_says_what_to_install(reader):
     assert caught.value.reason is Reason.UNREADABLE
 
 
-def test_unknown_protocol_is_unreadable(reader):
-    assert reason_of(reader, FileLocator("nonsense://a.jpg")) is Reason.UNREADABLE
+def test_unknown_protocol_is_not_allowed(reader):
+    assert reason_of(reader, FileLocator("nonsense://a.jpg")) is Reason.NOT_ALLOWED
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from core.errors import InputError
 from core.items import FileLocator
 from core.preprocessing import PreprocessingContract
 from core.types import Reason, ResizeMode
+from workers.access import Access
 from workers.images.loading import ImageLoader
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
@@ -225,7 +226,7 @@ def test_loader_decodes_no_more_of_a_photograph_than_its_contracts_need(decoder,
     path = tmp_path / "large.jpg"
     path.write_bytes(encoded(waves(400, 600), ".jpg"))
     contract = PreprocessingContract((24, 24))
-    loader = ImageLoader(ItemReader(LIMITS), decoder)
+    loader = ImageLoader(ItemReader(LIMITS, Access()), decoder)
     slot = np.empty((24, 24, 3), np.uint8)
 
     prepared = loader.prepare(FileLocator(str(path)), [contract])[contract]

@@ -7,6 +7,10 @@ import pytest
 from containers import JPEG
 
 from orchestrator.sources import SourceSpec, open_source, resolve_sources
+from workers.access import Access
+
+# The web servers of tests are on this machine.
+ACCESS = Access(allow_private_hosts=True)
 
 
 @pytest.fixture
@@ -26,8 +30,8 @@ def write(tmp_path):
 def resolve(tmp_path):
     """Resolve sources as the command line does, from the folder, and through the ledger's JSON."""
 
-    def resolve(*texts, **options):
-        specs = resolve_sources(texts, cwd=tmp_path, **options)
+    def resolve(*texts, access=ACCESS, **options):
+        specs = resolve_sources(texts, access, cwd=tmp_path, **options)
         return [SourceSpec.from_json(spec.to_json()) for spec in specs]
 
     return resolve
@@ -40,10 +44,10 @@ def items_of(resolve):
     def items_of(*texts, **options):
         everything = []
         for spec in resolve(*texts, **options):
-            items = list(open_source(spec).items())
+            items = list(open_source(spec, ACCESS).items())
             for position, item in enumerate(items):
                 assert item.cursor.encode()
-                assert list(open_source(spec).items(item.cursor)) == items[position + 1 :]
+                assert list(open_source(spec, ACCESS).items(item.cursor)) == items[position + 1 :]
             everything += items
         return everything
 

@@ -9,6 +9,7 @@ from containers import JPEG, write_tar
 from core.errors import SourceError
 from core.items import ArrayLocator, MemberLocator
 from orchestrator.sources import SourceSpec, open_source
+from workers.access import Access
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_what_is_no_plain_file_or_no_image_is_counted_and_hidden_members_are_lef
     (tmp_path / "P/link.jpg").symlink_to("a.jpg")
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         archive.add(tmp_path / "P", "./P")
-    source = open_source(resolve("a.tar")[0])
+    source = open_source(resolve("a.tar")[0], Access())
 
     assert [item.name for item in source.items()] == ["a.tar#./P/a.jpg"]
     assert source.num_skipped == 1
@@ -75,7 +76,7 @@ def test_archive_that_was_cut_off_is_an_error_behind_its_last_whole_image(tmp_pa
     names = []
 
     with pytest.raises(SourceError, match="Check that it is complete"):
-        names.extend(item.name for item in open_source(SourceSpec("a.tar", str(tmp_path / "a.tar"))).items())
+        names.extend(item.name for item in open_source(SourceSpec("a.tar", str(tmp_path / "a.tar")), Access()).items())
 
 
 def test_garbage_between_members_is_an_error_and_not_the_end(tmp_path):
@@ -85,13 +86,13 @@ def test_garbage_between_members_is_an_error_and_not_the_end(tmp_path):
     (tmp_path / "a.tar").write_bytes(data)
 
     with pytest.raises(SourceError, match="no readable header at byte 2048"):
-        list(open_source(SourceSpec("a.tar", str(tmp_path / "a.tar"))).items())
+        list(open_source(SourceSpec("a.tar", str(tmp_path / "a.tar")), Access()).items())
 
 
 def test_memory_does_not_grow_with_the_number_of_members(tmp_path):
     def peak(num_members):
         write_tar(tmp_path / "a.tar", {f"{number}.jpg": b"" for number in range(num_members)}, "w:")
-        source = open_source(SourceSpec("a.tar", str(tmp_path / "a.tar")))
+        source = open_source(SourceSpec("a.tar", str(tmp_path / "a.tar")), Access())
         tracemalloc.start()
         assert sum(1 for _ in source.items()) == num_members
         size = tracemalloc.get_traced_memory()[1]

@@ -11,6 +11,7 @@ from core.items import FileLocator
 from orchestrator.sources import open_source, resolve_sources
 from orchestrator.sources.folders import FolderSource
 from orchestrator.sources.trees import LocalTree
+from workers.access import Access
 
 
 def test_folder_is_walked_to_the_bottom_in_the_order_of_names(write, names_of):
@@ -59,7 +60,7 @@ def test_images_are_told_by_name_or_by_content_and_the_rest_is_counted(write, re
     write("P/photo.heic", "P/layers.psd", content=b"of a kind that is not supported")
     write("P/notes.txt", "P/film.mp4", "P/data", content=b"no image")
     write("P/scan.pdf", content=b"%PDF-1.7")
-    source = open_source(resolve("P")[0])
+    source = open_source(resolve("P")[0], Access())
 
     names = [item.name for item in source.items()]
 
@@ -84,7 +85,7 @@ def test_linked_files_are_followed_and_linked_folders_are_counted(write, resolve
     (tmp_path / "P/link.jpg").symlink_to("sub/a.jpg")
     (tmp_path / "P/loop").symlink_to(".")
     (tmp_path / "P/other").symlink_to(tmp_path / "elsewhere")
-    source = open_source(resolve("P")[0])
+    source = open_source(resolve("P")[0], Access())
 
     assert [item.name for item in source.items()] == ["P/link.jpg", "P/sub/a.jpg"]
     assert source.num_skipped == 2
@@ -123,7 +124,7 @@ def test_walk_is_the_same_whatever_the_size_of_a_run_and_can_be_taken_up_after_a
     write(*names)
 
     def walk(run_size, after=None):
-        source = FolderSource(LocalTree(), str(tmp_path / "P"), "P", run_size=run_size)
+        source = FolderSource(LocalTree(Access()), str(tmp_path / "P"), "P", run_size=run_size)
         with closing(source.items(after)) as items:
             return list(items)
 
@@ -137,11 +138,11 @@ def test_walk_is_the_same_whatever_the_size_of_a_run_and_can_be_taken_up_after_a
 def test_walk_goes_on_behind_a_file_that_was_deleted_meanwhile(write, resolve, tmp_path):
     write("P/a.jpg", "P/b/c.jpg", "P/d.jpg")
     (spec,) = resolve("P")
-    cursor = list(open_source(spec).items())[1].cursor
+    cursor = list(open_source(spec, Access()).items())[1].cursor
     (tmp_path / "P/b/c.jpg").unlink()
     (tmp_path / "P/b").rmdir()
 
-    assert [item.name for item in open_source(spec).items(cursor)] == ["P/d.jpg"]
+    assert [item.name for item in open_source(spec, Access()).items(cursor)] == ["P/d.jpg"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -150,7 +151,7 @@ def test_folder_that_may_not_be_read_is_an_error_and_not_silence(write, resolve,
     (tmp_path / "P/b").chmod(0)
     try:
         with pytest.raises(SourceError, match="P/b cannot be read"):
-            list(open_source(resolve("P")[0]).items())
+            list(open_source(resolve("P")[0], Access()).items())
     finally:
         (tmp_path / "P/b").chmod(0o755)
 
@@ -193,9 +194,9 @@ def test_file_whose_name_looks_like_a_pattern_is_itself(write, names_of):
 
 def test_brackets_in_the_working_folders_name_are_no_pattern(write, tmp_path):
     write("[x]/a.jpg", "x/b.jpg")
-    (spec,) = resolve_sources(["*.jpg"], cwd=tmp_path / "[x]")
+    (spec,) = resolve_sources(["*.jpg"], Access(), cwd=tmp_path / "[x]")
 
-    assert [item.name for item in open_source(spec).items()] == ["a.jpg"]
+    assert [item.name for item in open_source(spec, Access()).items()] == ["a.jpg"]
 
 
 def test_object_store_is_walked_like_a_folder(memory, items_of, names_of):

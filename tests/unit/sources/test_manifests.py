@@ -9,6 +9,7 @@ from pyarrow import parquet
 from core.errors import SourceError
 from core.items import ArrayLocator, FileLocator, MemberLocator
 from orchestrator.sources import SourceSpec, open_source
+from workers.access import Access
 
 ENTRIES = ["a.jpg", "sub/b.jpg", "/elsewhere/c.jpg", "memory://bucket/d.jpg", "a.jpg"]
 
@@ -67,7 +68,7 @@ def test_blank_lines_are_passed_over_and_empty_cells_are_counted(write, resolve)
     write("m.jsonl", content=b'{"image": "a.jpg"}\n\n{"image": null}\n{"image": "b.jpg"}\n')
 
     for name, num_skipped in (("m.txt", 0), ("m.csv", 1), ("m.jsonl", 1)):
-        source = open_source(resolve(name)[0])
+        source = open_source(resolve(name)[0], Access())
         assert [item.name for item in source.items()] == ["a.jpg", "b.jpg"]
         assert source.num_skipped == num_skipped
 
@@ -159,7 +160,7 @@ def test_manifest_that_changed_since_it_was_checked_still_lets_no_web_address_th
     spec = SourceSpec("m.txt", str(tmp_path / "m.txt"))
 
     with pytest.raises(SourceError, match="--allow-http"):
-        list(open_source(spec).items())
+        list(open_source(spec, Access()).items())
 
 
 def test_entries_may_point_into_arrays_and_archives(write, items_of, tmp_path):
