@@ -12,7 +12,7 @@ from core.errors import DatabaseError
 from db.database import Database
 
 # The newest revision in db/migrations/versions; a test keeps it true.
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 # An arbitrary number that names "someone upgrades Labelyard's schema" among PostgreSQL's advisory locks.
 UPGRADE_LOCK = 7_305_801
 

@@ -13,6 +13,7 @@ from itertools import islice
 from core.errors import SourceError
 from core.items import Item
 from core.jobs import LabelOptions
+from core.types import JobState
 from db.database import Database
 from db.ledger import accepting, control
 from orchestrator.sources import Source, SourceSpec, open_source
@@ -40,7 +41,7 @@ class PlanCursor:
 
 
 def plan(database: Database, job_id: int, *, after_commit: Callable[[], object] = lambda: None) -> None:
-    """Plan a job to its end, from wherever it stands.
+    """Plan a job to its end, from wherever it stands; one that is paused or cancelled meanwhile is left as it is.
 
     Args:
         database: the ledger.
@@ -51,7 +52,7 @@ def plan(database: Database, job_id: int, *, after_commit: Callable[[], object] 
         SourceError: a source cannot be read any further.
     """
     while not _plan_from_cursor(database, job_id, after_commit):
-        # Another planner of the same job has moved on; go on from where it is.
+        # Another planner of the same job has moved on, or someone has stopped the job; look where it stands now.
         continue
 
 
@@ -72,7 +73,7 @@ def plan_or_fail(database: Database, job_id: int, *, after_commit: Callable[[], 
 
 def _plan_from_cursor(database: Database, job_id: int, after_commit: Callable[[], object]) -> bool:
     job = database.query(lambda session: control.get_job(session, job_id))
-    if job.planned_at is not None:
+    if job.planned_at is not None or job.state is not JobState.RUNNING:
         return True
     options = LabelOptions.from_json(job.options)
     specs = [SourceSpec.from_json(source) for source in job.sources]
