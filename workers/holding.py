@@ -116,6 +116,6 @@ class HeldLease:
             return
         self._require(held)
 
-    def _require(self, held: bool) -> None:  # noqa: FBT001 - the one thing that it is about
+    def _require(self, held: bool) -> None:
         if not held:
             raise LeaseLostError(f"Chunk {self.claim.chunk_id} is not this worker's any more.")

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, 
 from rich.progress import Progress as RichProgress
 
 from core.jobs import Progress
+from core.types import JobState
 from db.database import Database
 from orchestrator.cli.printing import count, print_counts, print_json, print_line, printable
 from orchestrator.cli.single import print_best_labels, print_single_image
@@ -247,6 +248,8 @@ def _resumed(summary: JobSummary) -> str:
 
 
 def _accepted(summary: JobSummary) -> str:
+    if summary.state is JobState.DONE:
+        return f"Job {summary.job_id} is done: there is nothing left to do."
     wait = summary.waits_for or "Workers are on it."
     return (
         f"Job {summary.job_id} accepted: {count(summary.num_images, 'image')}. {wait} "
@@ -257,6 +260,11 @@ def _accepted(summary: JobSummary) -> str:
 def _stopped(summary: JobSummary) -> str:
     if summary.error is not None:
         return f"Job {summary.job_id} failed: {summary.error}"
+    if summary.state is JobState.CANCELLED:
+        return (
+            f"Job {summary.job_id} was cancelled: {summary.num_finished:,} of {summary.num_images:,} images have "
+            "their rows."
+        )
     return (
         f"Stopped job {summary.job_id}: {summary.num_finished:,} of {summary.num_images:,} images have their rows. "
         f"The same command, or `labelyard jobs resume {summary.job_id}`, goes on."
