@@ -1,12 +1,12 @@
 """The workers store: who works, what each has loaded, and what keeps it from working."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.types import ChunkState
+from core.types import ChunkState, JobKind
 from db.clock import now_s
 from db.ledger.leasing import release_worker
 from db.tables import ChunkTable, WorkerTable, chunk_is
@@ -24,23 +24,21 @@ class WorkerIdentity:
     pid: int  # of the process that computes
 
 
-def report(
-    session: Session,
-    identity: WorkerIdentity,
-    *,
-    only_job: int | None,
-    backbone_loads: Mapping[str, int],
-    problems: Mapping[str, str],
-) -> None:
-    """Write a worker's own row.
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a worker says of itself."""
 
-    Args:
-        session: a writing transaction.
-        identity: which worker.
-        only_job: the job that it works for alone, if it does.
-        backbone_loads: how often it loaded each backbone.
-        problems: why it cannot load others, by their names.
-    """
+    only_job: int | None = None  # the job that it works for alone, if it does
+    kinds: Collection[JobKind] = frozenset(JobKind)  # what it takes
+    device: str | None = None  # what it computes on, for people
+    backbone_loads: Mapping[str, int] = field(default_factory=dict)  # how often it loaded each backbone
+    warm: Sequence[str] = ()  # networks in its memory
+    problems: Mapping[str, str] = field(default_factory=dict)  # why it cannot load others, by their names
+    declines: str | None = None  # why it takes no work at all
+
+
+def report(session: Session, identity: WorkerIdentity, said: WorkerReport) -> None:
+    """Write a worker's own row."""
     now = session.scalars(select(now_s())).one()
     row = session.get(WorkerTable, identity.id)
     # The supervised process keeps its name when its child is replaced; the new child begins a life of its own.
@@ -50,14 +48,29 @@ def report(
             id=identity.id,
             host=identity.host,
             pid=identity.pid,
-            only_job=only_job,
+            only_job=said.only_job,
+            kinds=sorted(said.kinds),
+            device=said.device,
             started_at=started_at,
             seen_at=now,
             stopped_at=None,
-            backbone_loads=dict(backbone_loads),
-            problems=dict(problems),
+            backbone_loads=dict(said.backbone_loads),
+            warm=list(said.warm),
+            problems=dict(said.problems),
+            declines=said.declines,
         )
     )
+
+
+def report_unfit(session: Session, identity: WorkerIdentity, problem: str) -> None:
+    """Write the row of a worker that ends before it has begun, and why."""
+    report(session, identity, WorkerReport(declines=problem))
+    stop(session, identity.id)
+
+
+def decline_all(session: Session, worker_id: str, problem: str) -> None:
+    """Say that a worker takes no work any more, and why."""
+    session.execute(update(WorkerTable).where(WorkerTable.id == worker_id).values(declines=problem))
 
 
 def touch(session: Session, worker_ids: Sequence[str]) -> None:
@@ -92,10 +105,12 @@ def live_workers(session: Session, job_id: int) -> Sequence[WorkerTable]:
 
 
 def reason_to_wait(workers: Sequence[WorkerTable], networks: Collection[str]) -> str | None:
-    """Why none of these workers takes work that needs all of these networks; None if one does."""
-    if not workers:
-        return "No worker is running. `labelyard worker` starts one."
-    problems = [
-        next((worker.problems[name] for name in networks if name in worker.problems), None) for worker in workers
-    ]
-    return problems[0] if all(problems) else None
+    """Why none of these workers takes work that needs all of these networks; None if one does, or there is none."""
+    problems = [problem_with(worker, networks) for worker in workers]
+    return problems[0] if problems and all(problems) else None
+
+
+def problem_with(worker: WorkerTable, networks: Collection[str]) -> str | None:
+    """Why a worker takes no work that needs all of these networks; None if it does."""
+    problems = (worker.problems[name] for name in networks if name in worker.problems)
+    return worker.declines or next(problems, None)

@@ -13,7 +13,7 @@ from core.settings import Settings
 from core.types import JobKind
 from db import workers as worker_store
 from db.database import Database
-from db.workers import WorkerIdentity
+from db.workers import WorkerIdentity, WorkerReport
 from workers.features.threads import WorkerThreads
 from workers.ml.decoding import Decoder
 from workers.ml.model_cache import BackboneCache
@@ -99,6 +99,7 @@ class Runtime:
     heads: HeadCache
     only_job: int | None = None
     kinds: frozenset[JobKind] = frozenset(JobKind)
+    device: str | None = None  # what it computes on, for people
     problems: dict[str, Problem] = field(default_factory=dict)  # networks that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
     threads: WorkerThreads = field(init=False)
@@ -134,9 +135,14 @@ class Runtime:
             lambda session: worker_store.report(
                 session,
                 self.identity,
-                only_job=self.only_job,
-                backbone_loads=self.backbones.loads,
-                problems={name: problem.text for name, problem in dict(self.problems).items()},
+                WorkerReport(
+                    only_job=self.only_job,
+                    kinds=self.kinds,
+                    device=self.device,
+                    backbone_loads=self.backbones.loads,
+                    warm=self.backbones.warm,
+                    problems={name: problem.text for name, problem in dict(self.problems).items()},
+                ),
             )
         )
 

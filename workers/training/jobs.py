@@ -9,6 +9,7 @@ from core.training import TrainingRecord
 from core.types import Split
 from workers.holding import HeldLease
 from workers.ml.heads import top_k
+from workers.ml.memory import COPIES_TRAINED, require_memory
 from workers.ml.zero_shot import ZeroShot, zero_shot
 from workers.runtime import Runtime
 from workers.training.checkpoints import Checkpoints
@@ -31,11 +32,15 @@ def train(runtime: Runtime, lease: HeldLease) -> None:
         TrainingError: no model can come of it.
         WeightsError: published weights that it needs cannot be had here.
         DamagedModelError: its checkpoint is damaged.
+        UnknownModelError: this version does not know its backbone.
+        EngineError: memory is too small for it here.
     """
     work = runtime.database.query(lambda session: read_training(session, lease.claim))
     with lease.kept_alive():
         started_at_s = time.monotonic()
         tools = get_tools(runtime, work, lease)
+        if tools.needs_pixels:
+            require_memory(work.spec, num_copies=COPIES_TRAINED)
         source = LabelledImages(runtime.images, tools.images if tools.needs_pixels else None)
         contents = collect_contents(tools.extract(source, work.samples))
         division = divide(work, contents)
