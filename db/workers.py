@@ -13,6 +13,8 @@ from db.tables import ChunkTable, WorkerTable, chunk_is
 
 # Supervisors touch the rows of their workers at every sweep, several times in this long.
 LIVE_WITHIN_S = 45.0
+# Why a worker could not begin is told for so long.
+TOLD_WITHIN_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,34 @@ def live_workers(session: Session, job_id: int) -> Sequence[WorkerTable]:
         or_(WorkerTable.only_job.is_(None), WorkerTable.only_job == job_id),
     )
     return session.scalars(select(WorkerTable).where(*is_live).order_by(WorkerTable.started_at)).all()
+
+
+def takes(worker: WorkerTable, kind: JobKind) -> bool:
+    """Whether a worker was started to do jobs of a kind."""
+    return worker.kinds is None or kind in worker.kinds
+
+
+def last_unfit(session: Session) -> WorkerTable | None:
+    """The newest worker that ended before it had begun, if it was seen lately."""
+    query = (
+        select(WorkerTable)
+        .where(WorkerTable.stopped_at > now_s() - TOLD_WITHIN_S, WorkerTable.declines.is_not(None))
+        .order_by(WorkerTable.stopped_at.desc())
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def list_workers(session: Session) -> Sequence[WorkerTable]:
+    """All workers that there is a row of, in the order in which they began."""
+    return session.scalars(select(WorkerTable).order_by(WorkerTable.started_at, WorkerTable.id)).all()
+
+
+def chunks_of_workers(session: Session, worker_ids: Sequence[str], *, within_s: float) -> Sequence[ChunkTable]:
+    """The chunks that workers have at the moment, and those that they finished lately."""
+    is_of_interest = or_(chunk_is(ChunkState.LEASED), ChunkTable.finished_at > now_s() - within_s)
+    query = select(ChunkTable).where(ChunkTable.worker_id.in_(worker_ids), is_of_interest).order_by(ChunkTable.id)
+    return session.scalars(query).all()
 
 
 def reason_to_wait(workers: Sequence[WorkerTable], networks: Collection[str]) -> str | None:

@@ -12,7 +12,7 @@ from db.ledger.accepting import new_chunk
 from db.ledger.closing import ACTIVE_S
 from db.tables import ChunkTable, JobTable, ResultTable, chunk_is
 
-TRAINING_KINDS = (JobKind.TRAIN, JobKind.RETRAIN)
+TRAINING_KINDS = tuple(kind for kind in JobKind if kind.is_training)
 
 
 def get_job(session: Session, job_id: int) -> JobTable:

@@ -50,9 +50,10 @@ def show(job: JobId, *, as_json: AsJson = False) -> None:
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_job, print_json
     from orchestrator.summary import summarise
+    from orchestrator.waiting import surroundings
 
     with open_context() as opened, opened.database.read() as session:
-        summary = summarise(session, job)
+        summary = summarise(session, job, around=surroundings(opened.settings, opened.database))
     if as_json:
         print_json(summary.to_json())
     else:

@@ -18,6 +18,7 @@ from core.types import JobState
 from db.database import Database
 from orchestrator.cli.printing import count, print_counts, print_json, print_line, printable
 from orchestrator.cli.single import print_best_labels, print_single_image
+from orchestrator.cli.times import duration
 from orchestrator.summary import JobSummary
 
 # Speed is what was measured over this long; shorter jumps about, longer lags behind.
@@ -87,8 +88,7 @@ class Speed:
         """For people. Says nothing while it is not known how many images there are."""
         if not is_planned or not self.images_per_s:
             return "?"
-        seconds = round(num_left / self.images_per_s)
-        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        return duration(num_left / self.images_per_s)
 
 
 class PlainReporter:
