@@ -9,11 +9,13 @@
     ├── SetupError              something that must exist does not (exit code 3)
     │   ├── WeightsError        published weights are neither in the cache nor downloadable
     │   ├── DamagedModelError   what is stored of a model is not what was written
-    │   ├── DatabaseError       the database cannot be used, or its schema is not ours
-    │   │   └── DatabaseAwayError   it does not answer for a while; worth another try
-    │   │       └── DiskFullError   its disk is full; it goes on when there is space again
+    │   ├── DatabaseError       the database cannot be used
+    │   │   ├── DatabaseAwayError   it does not answer for a while; worth another try
+    │   │   │   └── DiskFullError   its disk is full; it goes on when there is space again
+    │   │   └── SchemaError         its schema is not the one that this version works on
     │   └── BrokerError         the broker does not answer
     ├── EngineError             an engine cannot run a network; another one does
+    │   └── MemoryShortError    this machine has too little memory left for it
     ├── TrainingError           a training job cannot come to a model; the job has failed
     ├── NotAllowedError         a location that settings keep from being read; its caller says of which source or image
     ├── InputError              one image cannot be labelled; permanent, becomes an error row
@@ -73,12 +75,20 @@ class DiskFullError(DatabaseAwayError):
     """The database's disk is full, or fuller than it may be; work goes on when there is space again."""
 
 
+class SchemaError(DatabaseError):
+    """The database's tables are not those that this version works on."""
+
+
 class BrokerError(SetupError):
     """The broker does not answer."""
 
 
 class EngineError(LabelyardError):
     """An engine cannot run a network on this machine; nothing is wrong with the network."""
+
+
+class MemoryShortError(EngineError):
+    """This machine has too little memory left for a network; nothing was loaded."""
 
 
 class TrainingError(LabelyardError):

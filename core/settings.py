@@ -30,6 +30,14 @@ class EngineName(StrEnum):
     OPENVINO = "openvino"
 
 
+class DeviceName(StrEnum):
+    """What networks run on."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    GPU = "gpu"
+
+
 class LogLevel(StrEnum):
     """Which log lines are written, by Python's names."""
 
@@ -66,6 +74,10 @@ class Settings(BaseSettings):
     engine: EngineName = Field(
         default=EngineName.AUTO,
         description="What runs networks: `auto` (OpenVINO, Keras where there is a GPU), `keras` or `openvino`.",
+    )
+    device: DeviceName = Field(
+        default=DeviceName.AUTO,
+        description="What networks run on: `auto` (a GPU where there is one), `cpu`, or `gpu`: no worker without one.",
     )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
         default=1, description="Worker processes that embedded `labelyard label` starts."

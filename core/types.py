@@ -11,6 +11,11 @@ class JobKind(StrEnum):
     EVALUATE = "evaluate"
     RETRAIN = "retrain"
 
+    @property
+    def is_training(self) -> bool:
+        """Whether a model comes of it."""
+        return self in (JobKind.TRAIN, JobKind.RETRAIN)
+
 
 class JobState(StrEnum):
     """Where a job stands. Only a running job's chunks are handed out."""

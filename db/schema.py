@@ -7,12 +7,13 @@ from enum import Enum, auto
 from pathlib import Path
 
 from sqlalchemy import inspect, text
+from sqlalchemy.orm import Session
 
-from core.errors import DatabaseError
+from core.errors import DatabaseError, SchemaError
 from db.database import Database
 
 # The newest revision in db/migrations/versions; a test keeps it true.
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 # An arbitrary number that names "someone upgrades Labelyard's schema" among PostgreSQL's advisory locks.
 UPGRADE_LOCK = 7_305_801
 
@@ -40,7 +41,7 @@ def require_schema(database: Database) -> None:
     """Make sure that the tables are the expected ones; a new SQLite file gets them.
 
     Raises:
-        DatabaseError: the tables are missing on PostgreSQL, or of another version. Nothing was changed.
+        SchemaError: the tables are missing on PostgreSQL, or of another version. Nothing was changed.
     """
     state, revision = schema_state(database)
     match state:
@@ -49,12 +50,26 @@ def require_schema(database: Database) -> None:
         case SchemaState.EMPTY if database.is_sqlite:
             upgrade(database)
         case SchemaState.EMPTY:
-            raise DatabaseError(f"The database {database.safe_url} has no tables yet. Run `labelyard db upgrade`.")
+            raise SchemaError(f"The database {database.safe_url} has no tables yet. Run `labelyard db upgrade`.")
         case SchemaState.OTHER:
-            raise DatabaseError(
+            raise SchemaError(
                 f"The database {database.safe_url} has schema {revision}, this version of Labelyard needs "
                 f"{HEAD_REVISION}. Run `labelyard db upgrade` (make a backup first); nothing was changed."
             )
+
+
+def require_revision(session: Session) -> None:
+    """Make sure that nobody has upgraded the tables under a process that runs; one small query.
+
+    Raises:
+        SchemaError: someone has.
+    """
+    revision = session.scalars(text("SELECT version_num FROM alembic_version")).one_or_none()
+    if revision != HEAD_REVISION:
+        raise SchemaError(
+            f"The database was brought to schema {revision} while this process ran, which knows {HEAD_REVISION} alone. "
+            "Start the version of Labelyard that fits; until then nothing is claimed here."
+        )
 
 
 def upgrade(database: Database) -> None:

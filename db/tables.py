@@ -52,6 +52,7 @@ class JobTable(Base):
     active_s: Mapped[float] = mapped_column(Float(53))  # how long it ran before it was last stopped
     started_at: Mapped[float] = mapped_column(Float(53))  # when it was accepted, or last gone on with
     error: Mapped[str | None] = mapped_column(FileName)  # why it failed; a sentence, which may name a file
+    pause_reason: Mapped[str | None] = mapped_column(FileName)  # a sentence; null: a person paused it, or it runs
 
 
 class JobModelTable(Base):
@@ -120,6 +121,9 @@ Index(
 )
 Index("ix_chunk_job_id_state", ChunkTable.job_id, ChunkTable.state)
 Index("ix_chunk_job_id_claimed_at", ChunkTable.job_id, ChunkTable.claimed_at)
+# How fast a job gets on, and a worker works, is read from the chunks that were finished last.
+Index("ix_chunk_job_id_finished_at", ChunkTable.job_id, ChunkTable.finished_at)
+Index("ix_chunk_worker_id_finished_at", ChunkTable.worker_id, ChunkTable.finished_at)
 
 
 def chunk_is(state: ChunkState) -> ColumnElement[bool]:
@@ -159,3 +163,7 @@ class WorkerTable(Base):
     backbone_loads: Mapped[dict[str, int]] = mapped_column(JSON)  # how often it loaded each backbone in its life
     stopped_at: Mapped[float | None] = mapped_column(Float(53))  # when it ended on purpose
     problems: Mapped[dict[str, str]] = mapped_column(JSON)  # why it cannot load a backbone, by the backbone's name
+    warm: Mapped[list[str] | None] = mapped_column(JSON)  # networks in its memory; null: before this was noted
+    kinds: Mapped[list[str] | None] = mapped_column(JSON)  # core.types.JobKind, which it takes; null: likewise
+    device: Mapped[str | None] = mapped_column(String(200))  # what it computes on, for people
+    declines: Mapped[str | None] = mapped_column(Text)  # why it takes no work at all; a sentence

@@ -1,22 +1,18 @@
 """What `labelyard doctor` looks at. Each check says what it found and, if something is wrong, how to mend it."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from core.errors import SetupError
-from core.settings import EngineName, Settings
+from core.settings import DeviceName, EngineName, Settings
 from db.database import Database
 from db.schema import HEAD_REVISION, SchemaState, schema_state
+from workers.devices import list_devices
 from workers.ml.catalog import BACKBONES
 from workers.ml.engines.openvino_library import openvino_version
 from workers.ml.weights import is_cached, keras_home
-
-# Importing TensorFlow is most of it.
-DEVICES_TIMEOUT_S = 120.0
 
 
 class Verdict(StrEnum):
@@ -98,21 +94,15 @@ def _check_weights(settings: Settings) -> Finding:
 
 
 def _check_devices(settings: Settings) -> Finding:
-    command = [sys.executable, "-P", "-m", "workers.ml.devices"]
     try:
-        child = subprocess.run(  # noqa: S603 - our own module
-            command, capture_output=True, text=True, check=False, timeout=DEVICES_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired:
-        return Finding(
-            "devices", Verdict.WRONG, f"Keras said nothing for {DEVICES_TIMEOUT_S:.0f} s", "Look at the GPU."
-        )
-    if child.returncode != 0:
-        problem = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        return Finding("devices", Verdict.WRONG, f"Keras cannot be used: {problem}", "Install Labelyard again.")
-    devices = child.stdout.strip()
+        devices = list_devices()
+    except SetupError as error:
+        return Finding("devices", Verdict.WRONG, str(error))
     if "gpu" in devices.lower():
         return Finding("devices", Verdict.OK, devices)
+    if settings.device is DeviceName.GPU:
+        mend = "Install its driver and the `gpu` extra, or set LABELYARD_DEVICE=auto."
+        return Finding("devices", Verdict.WRONG, f"{devices}; LABELYARD_DEVICE=gpu asks for a GPU", mend)
     mend = "With an NVIDIA card, install the `gpu` extra: pip install 'labelyard[gpu]'."
     version = openvino_version()
     engine = f"OpenVINO {version}" if version and settings.engine is not EngineName.KERAS else "Keras"

@@ -13,6 +13,7 @@ from itertools import islice
 from core.errors import SourceError
 from core.items import Item
 from core.jobs import LabelOptions
+from core.types import JobState
 from db.database import Database
 from db.ledger import accepting, control
 from orchestrator.sources import Source, SourceSpec, open_source
@@ -41,7 +42,7 @@ class PlanCursor:
 
 
 def plan(database: Database, job_id: int, access: Access, *, after_commit: Callable[[], object] = lambda: None) -> None:
-    """Plan a job to its end, from wherever it stands.
+    """Plan a job to its end, from wherever it stands; one that is paused or cancelled meanwhile is left as it is.
 
     Args:
         database: the ledger.
@@ -53,7 +54,7 @@ def plan(database: Database, job_id: int, access: Access, *, after_commit: Calla
         SourceError: a source cannot be read any further.
     """
     while not _plan_from_cursor(database, job_id, access, after_commit):
-        # Another planner of the same job has moved on; go on from where it is.
+        # Another planner of the same job has moved on, or someone has stopped the job; look where it stands now.
         continue
 
 
@@ -74,7 +75,7 @@ def plan_or_fail(database: Database, job_id: int, access: Access, *, after_commi
 
 def _plan_from_cursor(database: Database, job_id: int, access: Access, after_commit: Callable[[], object]) -> bool:
     job = database.query(lambda session: control.get_job(session, job_id))
-    if job.planned_at is not None:
+    if job.planned_at is not None or job.state is not JobState.RUNNING:
         return True
     options = LabelOptions.from_json(job.options)
     specs = [SourceSpec.from_json(source) for source in job.sources]

@@ -6,13 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.jobs import Progress
 from core.types import JobKind, JobState, Priority
 from db.clock import now_s
-from db.ledger import control, progress
+from db.ledger import control, pace, progress
 from db.results import count_labels
 from db.tables import JobTable
-from db.workers import live_workers, reason_to_wait
+from orchestrator.waiting import Surroundings, reason_to_wait
 
 NUM_TOP_LABELS = 10
 
@@ -43,6 +42,7 @@ class JobSummary:
     is_planned: bool  # whether all images have been found
     seconds: float  # how long it has run, pauses left out
     images_per_s: float
+    seconds_left: float | None  # as the chunks that were finished last let expect; None: not known
     num_chunks: dict[str, int]  # by state
     stages: dict[str, float]  # core.jobs.StageSeconds of the finished chunks, added up
     labels: dict[str, dict[str, int]]  # by model: images per label, the most frequent ones
@@ -61,13 +61,16 @@ class JobSummary:
         return asdict(self)
 
 
-def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> JobSummary:
+def summarise(
+    session: Session, job_id: int, *, with_counts: bool = True, around: Surroundings | None = None
+) -> JobSummary:
     """Look at a job.
 
     Args:
         session: any transaction.
         job_id: the job.
         with_counts: whether to count labels and errors, which reads all results of the job.
+        around: what it may wait for outside of the ledger.
 
     Raises:
         UnknownJobError: there is no such job.
@@ -76,6 +79,8 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
     so_far = progress.progress(session, job_id)
     models = progress.models_of(session, job_id)
     seconds = _seconds(session, job)
+    waits_for = reason_to_wait(session, job, so_far, around or Surroundings())
+    left_s = None if waits_for else pace.seconds_left(session, job, so_far)
     return JobSummary(
         job_id=job.id,
         kind=job.kind,
@@ -90,6 +95,7 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
         is_planned=so_far.is_planned,
         seconds=round(seconds, 3),
         images_per_s=round(so_far.num_finished / seconds, 2) if seconds > 0 else 0.0,
+        seconds_left=None if left_s is None else round(left_s, 1),
         num_chunks={str(state): number for state, number in progress.count_chunks(session, job_id).items()},
         stages={name: round(spent, 3) for name, spent in asdict(progress.stage_seconds(session, job_id)).items()},
         labels={
@@ -101,7 +107,7 @@ def summarise(session: Session, job_id: int, *, with_counts: bool = True) -> Job
             WorkerSummary(worker.id, worker.backbone_loads, worker.problems)
             for worker in progress.workers_of(session, job_id)
         ],
-        waits_for=_reason_to_wait(job.state, so_far, session, job_id),
+        waits_for=waits_for,
         error=job.error,
     )
 
@@ -111,14 +117,3 @@ def _seconds(session: Session, job: JobTable) -> float:
     if job.state is not JobState.RUNNING:
         return job.active_s
     return job.active_s + max(session.scalars(select(now_s())).one() - job.started_at, 0.0)
-
-
-def _reason_to_wait(state: JobState, so_far: Progress, session: Session, job_id: int) -> str | None:
-    if state is JobState.PAUSED:
-        return f"The job is paused. `labelyard jobs resume {job_id}` goes on with it."
-    if state.is_final or so_far.num_in_progress:
-        return None
-    if not so_far.is_planned and so_far.num_finished == so_far.num_planned:
-        return f"Its images have not all been found. If nobody looks, `labelyard jobs resume {job_id}` goes on."
-    networks = [model.network for model in progress.models_of(session, job_id)]
-    return reason_to_wait(live_workers(session, job_id), networks)

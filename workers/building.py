@@ -3,12 +3,13 @@
 import structlog
 from threadpoolctl import threadpool_limits
 
-from core.errors import WeightsError
+from core.errors import EngineError, SetupError, WeightsError
 from core.settings import Settings
 from core.types import JobKind
 from db.database import Database
 from db.schema import require_schema
-from db.workers import WorkerIdentity
+from db.workers import WorkerIdentity, report_unfit
+from workers.devices import describe_device, require_device
 from workers.images.loading import build_image_loader
 from workers.ml.model_cache import BackboneCache
 from workers.quantized import load_any
@@ -35,6 +36,7 @@ def build_runtime(
 
     Raises:
         DatabaseError: the database does not answer or needs `labelyard db upgrade`.
+        SetupError: the device that the settings ask for is not there.
     """
     # Between two small products OpenBLAS' threads go on spinning, on the cores that decode and compute features: a
     # labelling then took 11 ms of processor time an image instead of 5.
@@ -43,6 +45,7 @@ def build_runtime(
     # A worker that starts while the database does waits for it.
     database.query(lambda session: session.connection())
     require_schema(database)
+    require_fitness(settings, identity, database)
     runtime = Runtime(
         settings=settings,
         database=database,
@@ -52,16 +55,31 @@ def build_runtime(
         heads=HeadCache(database),
         kinds=kinds,
         only_job=only_job,
+        device=describe_device(settings),
     )
     if only_job is None:
         _preload(runtime)
     return runtime
 
 
+def require_fitness(settings: Settings, identity: WorkerIdentity, database: Database) -> None:
+    """Make sure that a worker can be what the settings ask for; one that cannot says so in its row too.
+
+    Raises:
+        SetupError: the device that they ask for is not there.
+    """
+    try:
+        require_device(settings)
+    except SetupError as error:
+        with database.write() as session:
+            report_unfit(session, identity, str(error))
+        raise
+
+
 def _preload(runtime: Runtime) -> None:
     for name in runtime.settings.preload:
         try:
             runtime.backbones.get(name)
-        except WeightsError as error:
+        except (WeightsError, EngineError) as error:
             logger.exception("preload_failed", backbone=name)
             runtime.decline([name], str(error))

@@ -22,6 +22,9 @@ logger = structlog.get_logger(__name__)
 RENEWALS_PER_LEASE = 10
 # Renewals are also what progress bars are drawn from, so they come at least this often.
 MAX_RENEWAL_INTERVAL_S = 2.0
+# Between renewals the lease is looked at, so that a job that was cancelled ends within a batch. Looking reads one row,
+# 0.4 ms; small batches, of which there are a hundred a second, share a look.
+LOOK_INTERVAL_S = 0.25
 # A network that takes longer to load, or a batch to compute, is taken for a hang.
 MAX_SILENCE_S = 300.0
 
@@ -40,7 +43,7 @@ class HeldLease:
         self._database = database
         self._lease_s = lease_s
         self._interval_s = min(lease_s / RENEWALS_PER_LEASE, MAX_RENEWAL_INTERVAL_S)
-        self._renewed_at_s = self._progressed_at_s = time.monotonic()
+        self._renewed_at_s = self._looked_at_s = self._progressed_at_s = time.monotonic()
         self._num_processed = 0
         self._is_lost = False
         self._is_out_of_touch = False
@@ -59,6 +62,8 @@ class HeldLease:
             self._num_processed = num_processed
         if self._is_lost or self._progressed_at_s - self._renewed_at_s >= self._interval_s:
             self._try_to_renew()
+        elif self._progressed_at_s - max(self._renewed_at_s, self._looked_at_s) >= LOOK_INTERVAL_S:
+            self._look()
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:
@@ -98,6 +103,19 @@ class HeldLease:
     def _renew(self) -> None:
         with self._database.write() as session:
             held = leasing.renew(session, self.claim, lease_s=self._lease_s, num_processed=self._num_processed)
+        self._require(held)
+        self._renewed_at_s = time.monotonic()
+
+    def _look(self) -> None:
+        self._looked_at_s = time.monotonic()
+        try:
+            with self._database.read() as session:
+                held = leasing.holds(session, self.claim)
+        except DatabaseAwayError:
+            # The next renewal says so.
+            return
+        self._require(held)
+
+    def _require(self, held: bool) -> None:
         if not held:
             raise LeaseLostError(f"Chunk {self.claim.chunk_id} is not this worker's any more.")
-        self._renewed_at_s = time.monotonic()

@@ -9,7 +9,7 @@ from core.settings import Settings
 from core.types import JobKind
 from db import workers as worker_store
 from db.database import Database
-from db.workers import WorkerIdentity
+from db.workers import WorkerIdentity, WorkerReport
 from workers.features.threads import WorkerThreads
 from workers.images.loading import Images
 from workers.images.suspicion import end_over
@@ -47,6 +47,7 @@ class Runtime:
     isolates: bool = True  # whether images of a chunk that a worker died over are kept apart
     only_job: int | None = None
     kinds: frozenset[JobKind] = frozenset(JobKind)
+    device: str | None = None  # what it computes on, for people
     problems: dict[str, Problem] = field(default_factory=dict)  # networks that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
     threads: WorkerThreads = field(init=False)
@@ -84,9 +85,14 @@ class Runtime:
             lambda session: worker_store.report(
                 session,
                 self.identity,
-                only_job=self.only_job,
-                backbone_loads=self.backbones.loads,
-                problems={name: problem.text for name, problem in dict(self.problems).items()},
+                WorkerReport(
+                    only_job=self.only_job,
+                    kinds=self.kinds,
+                    device=self.device,
+                    backbone_loads=self.backbones.loads,
+                    warm=self.backbones.warm,
+                    problems={name: problem.text for name, problem in dict(self.problems).items()},
+                ),
             )
         )
 

@@ -89,7 +89,7 @@ class LocalWorkers:
         """Replace children that ended, and sweep if it is time to. Call it often; it returns at once.
 
         Raises:
-            SetupError: the children cannot start.
+            SetupError: the children cannot start, or the database was upgraded while they ran.
         """
         for child in self._children:
             if child.process.poll() is not None:

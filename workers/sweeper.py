@@ -14,6 +14,7 @@ from core.jobs import SweepReport
 from db import workers as worker_store
 from db.database import Database
 from db.ledger import sweeping
+from db.schema import require_revision
 from workers.waking import Waker
 
 logger = structlog.get_logger(__name__)
@@ -44,9 +45,11 @@ class LeaseSweep:
 
         Raises:
             DatabaseAwayError: the database does not answer.
+            SchemaError: it was upgraded while this process ran.
         """
         try:
             with self._database.write() as session:
+                require_revision(session)
                 report = sweeping.sweep(session) if self._may_expire() else sweeping.close_only(session)
                 worker_store.touch(session, worker_ids)
         except DatabaseAwayError:

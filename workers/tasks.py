@@ -12,7 +12,7 @@ import structlog
 from celery import current_app, shared_task
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from core.errors import DatabaseAwayError
+from core.errors import DatabaseAwayError, SchemaError
 from core.logs import configure_logging
 from core.queues import LABEL_CHUNK_TASK, TRAIN_TASK, Queue, kinds_of
 from core.settings import Settings
@@ -54,7 +54,14 @@ def train(job: int, chunk: int) -> None:
 
 def _work(job: int, chunk: int) -> None:
     runtime = child_runtime()
-    if work(runtime, proposed=chunk, for_s=MAX_TASK_S) == 0:
+    try:
+        num_chunks = work(runtime, proposed=chunk, for_s=MAX_TASK_S)
+    except SchemaError as error:
+        logger.error("worker_outdated", problem=str(error))  # noqa: TRY400 - said in full by the message
+        problem = str(error)
+        runtime.database.transact(lambda session: worker_store.decline_all(session, runtime.identity.id, problem))
+        return
+    if num_chunks == 0:
         # Waking again at once would find nothing again; the sweeper does it in its own time.
         logger.info("nothing_to_do", job_id=job, chunk_id=chunk)
         return

@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from core.errors import DamagedModelError, UnknownModelError
+from core.errors import DamagedModelError
 from core.settings import Settings
 from core.types import ArtifactKind, TrainMode
 from db.artifacts import read_artifact
@@ -40,9 +40,9 @@ def load_network(name: str, settings: Settings, database: Database) -> LoadedBac
     """Load what `db.model_tables.ModelTable.network` names: a published backbone, or a model's own network.
 
     Raises:
-        UnknownModelError: there is no such backbone or model.
+        UnknownModelError: this version knows no such backbone.
         WeightsError: published weights that it needs cannot be had.
-        DamagedModelError: what is stored of the model is damaged.
+        DamagedModelError: what is stored of the model is damaged, or gone.
     """
     model = _find_own(name, database)
     return load_backbone(name, settings) if model is None else _load_own(model, settings, database)
@@ -52,9 +52,9 @@ def recipe_of(name: str, database: Database) -> tuple[NetworkRecipe, ModelTable 
     """How to make what `load_network` loads, and the model whose own network it is, if it is one's.
 
     Raises:
-        UnknownModelError: there is no such backbone or model.
+        UnknownModelError: this version knows no such backbone.
         WeightsError: published weights that it needs cannot be had.
-        DamagedModelError: what is stored of the model is damaged.
+        DamagedModelError: what is stored of the model is damaged, or gone.
     """
     model = _find_own(name, database)
     if model is not None:
@@ -72,7 +72,7 @@ def _find_own(name: str, database: Database) -> ModelTable | None:
     with database.read() as session:
         model = find_model(session, model_name, int(version))
     if model is None:
-        raise UnknownModelError(f"There is no model {name}. `labelyard models` lists those there are.")
+        raise DamagedModelError(f"{name} is not in the database any more. Train the model again, or use another.")
     return model
 
 

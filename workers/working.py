@@ -17,6 +17,7 @@ from core.errors import (
     EngineError,
     LeaseLostError,
     TrainingError,
+    UnknownModelError,
     UsageError,
     WeightsError,
 )
@@ -24,6 +25,7 @@ from core.jobs import Claim
 from core.types import JobKind
 from db.ledger import control, leasing
 from db.ledger.progress import models_of
+from db.schema import require_revision
 from workers.holding import HeldLease
 from workers.images.suspicion import end_over
 from workers.labelling import label_chunk
@@ -47,6 +49,9 @@ def work(runtime: Runtime, *, proposed: int | None = None, for_s: float | None =
 
     Returns:
         How many chunks were worked on; those that were given back at once do not count.
+
+    Raises:
+        SchemaError: the database was upgraded while this worker ran.
     """
     with ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="chunk") as pool:
         return _Shift(runtime, pool, ends_at_s=None if for_s is None else time.monotonic() + for_s).run(proposed)
@@ -102,6 +107,7 @@ class _Shift:
         wanted, self._next_job = self._next_job, None
 
         def claim_one(session: Session) -> Claim | None:
+            require_revision(session)
             if wanted is not None:
                 claim = leasing.claim(session, replace(profile, only_job=wanted), lease_s=lease_s)
                 if claim is not None:
@@ -129,6 +135,10 @@ def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
         _give_back(runtime, claim)
     except (WeightsError, EngineError) as error:
         _decline(runtime, claim, str(error))
+        return False
+    except UnknownModelError as error:
+        # The job was accepted, so there is a version that knows it; a worker of that one takes the chunk.
+        _decline(runtime, claim, f"This worker's version of Labelyard is too old for the job: {error}")
         return False
     except (TrainingError, DamagedModelError, UsageError) as error:
         log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message

@@ -71,11 +71,16 @@ def append_items(
         chunk_size: images per chunk; the batch's last chunk may be smaller.
 
     Returns:
-        False, and nothing is written, if another planner has moved on in the meantime.
+        False, and nothing is written, if another planner has moved on in the meantime, or the job does not run.
     """
     moved = session.execute(
         update(JobTable)
-        .where(JobTable.id == job_id, JobTable.num_planned == after, JobTable.planned_at.is_(None))
+        .where(
+            JobTable.id == job_id,
+            JobTable.state == JobState.RUNNING,
+            JobTable.num_planned == after,
+            JobTable.planned_at.is_(None),
+        )
         .values(num_planned=after + len(items), plan_cursor=cursor)
     )
     if moved.rowcount != 1:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a person does to a job: pause it, resume it, cancel it, retry its failed images."""
+"""What a person does to a job: pause it, resume it, cancel it, give it another priority, retry its failed images."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from db.ledger.accepting import new_chunk
 from db.ledger.closing import ACTIVE_S
 from db.tables import ChunkTable, JobTable, ResultTable, chunk_is
 
-TRAINING_KINDS = (JobKind.TRAIN, JobKind.RETRAIN)
+TRAINING_KINDS = tuple(kind for kind in JobKind if kind.is_training)
 
 
 def get_job(session: Session, job_id: int) -> JobTable:
@@ -27,8 +27,15 @@ def get_job(session: Session, job_id: int) -> JobTable:
     return job
 
 
-def pause(session: Session, job_id: int) -> bool:
-    """Hand out no more of a running job's chunks. A training is taken away from its worker; it has its checkpoints.
+def pause(session: Session, job_id: int, *, reason: str | None = None) -> bool:
+    """Hand out no more of a running job's chunks; those that workers have are brought to their end.
+
+    A training is taken away from its worker; it has its checkpoints.
+
+    Args:
+        session: a writing transaction.
+        job_id: the job.
+        reason: a sentence, if no person asked for it.
 
     Returns:
         False if the job was not running.
@@ -36,7 +43,7 @@ def pause(session: Session, job_id: int) -> bool:
     paused = session.execute(
         update(JobTable)
         .where(JobTable.id == job_id, JobTable.state == JobState.RUNNING)
-        .values(state=JobState.PAUSED, active_s=ACTIVE_S)
+        .values(state=JobState.PAUSED, active_s=ACTIVE_S, pause_reason=reason)
     )
     if paused.rowcount != 1:  # type: ignore[attr-defined]
         return False
@@ -91,6 +98,19 @@ def resume(session: Session, job_id: int, *, priority: Priority | None = None) -
             update(ChunkTable).where(ChunkTable.job_id == job_id, chunk_is(ChunkState.QUEUED)).values(deaths=0)
         )
         _start(session, job)
+
+
+def set_priority(session: Session, job_id: int, priority: Priority) -> None:
+    """Have a job's chunks claimed sooner or later than others', from the next claim on.
+
+    Raises:
+        UnknownJobError: there is no such job.
+        UsageError: the job has ended.
+    """
+    job = _lock(session, job_id)
+    if job.state.is_final:
+        raise UsageError(f"Job {job_id} is {job.state}; its priority changes nothing any more.")
+    job.priority = int(priority)
 
 
 def fail(session: Session, job_id: int, error: str) -> None:
@@ -162,4 +182,4 @@ def _lock(session: Session, job_id: int) -> JobTable:
 def _start(session: Session, job: JobTable) -> None:
     job.state = JobState.RUNNING
     job.started_at = session.scalars(select(now_s())).one()
-    job.finished_at = job.error = None
+    job.finished_at = job.error = job.pause_reason = None

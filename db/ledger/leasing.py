@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 
-from sqlalchemy import Select, and_, delete, exists, func, select, update
+from sqlalchemy import Select, and_, case, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs import Claim, Outcome, Prediction, StageSeconds, WorkerProfile
@@ -20,8 +20,13 @@ from db.model_tables import ModelTable
 from db.rows import RESULT_COLUMNS, result_row
 from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, chunk_is
 
-# A worker prefers jobs whose network it holds, unless another job of the same priority has waited this long.
+# A job that was handed nothing for so long goes before all others of its priority; a new one, which shows nobody yet
+# that it gets on, sooner.
 STARVING_AFTER_S = 30.0
+NEW_STARVING_AFTER_S = 5.0
+# A network that the worker would have to load counts like so many chunks that its job has already. It is what a worker
+# has at a time, so one that is alone does not change networks with every chunk, and of many each job gets its share.
+COLD_COUNTS_AS = 2
 # How many jobs a claim looks at before it says that there is no work; more only matters if all of them are contended.
 NUM_CANDIDATE_JOBS = 16
 
@@ -29,8 +34,8 @@ NUM_CANDIDATE_JOBS = 16
 def claim(session: Session, profile: WorkerProfile, *, lease_s: float, proposed: int | None = None) -> Claim | None:
     """Lease one chunk to a worker.
 
-    The order is: urgent before bulk, then jobs that starve, then jobs whose network the worker holds, then the job
-    with the fewest leased chunks, then the oldest.
+    The order is: urgent before bulk, then jobs that starve, then the job with the fewest leased chunks, where a network
+    that the worker does not hold counts as some, then the one that was handed nothing for longest, then the oldest.
 
     Args:
         session: a writing transaction.
@@ -56,6 +61,12 @@ def renew(session: Session, lease: Claim, *, lease_s: float, num_processed: int)
         False if the lease is no longer this worker's.
     """
     return _update_leased(session, lease, lease_expires_at=now_s() + lease_s, num_processed=num_processed)
+
+
+def holds(session: Session, lease: Claim) -> bool:
+    """Whether a lease is still this worker's. Reads one row by its key, so it may be asked several times a second."""
+    query = select(ChunkTable.attempt).where(ChunkTable.id == lease.chunk_id, chunk_is(ChunkState.LEASED))
+    return session.scalars(query).one_or_none() == lease.attempt
 
 
 def checkpoint(session: Session, lease: Claim) -> bool:
@@ -166,7 +177,8 @@ def _jobs_in_order(profile: WorkerProfile) -> Select[int]:
         select(func.count()).where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.LEASED)).scalar_subquery()
     )
     last_claimed_at = select(func.max(ChunkTable.claimed_at)).where(ChunkTable.job_id == JobTable.id).scalar_subquery()
-    is_starving = now_s() - func.coalesce(last_claimed_at, JobTable.created_at) > STARVING_AFTER_S
+    starves_at = func.coalesce(last_claimed_at + STARVING_AFTER_S, JobTable.created_at + NEW_STARVING_AFTER_S)
+    cold = case((_uses_network(profile.warm), 0), else_=COLD_COUNTS_AS)
     query = (
         select(JobTable.id)
         .where(
@@ -175,7 +187,13 @@ def _jobs_in_order(profile: WorkerProfile) -> Select[int]:
             JobTable.kind.in_(sorted(profile.kinds)),
             ~_uses_network(profile.unavailable),
         )
-        .order_by(JobTable.priority, is_starving.desc(), _uses_network(profile.warm).desc(), num_leased, JobTable.id)
+        .order_by(
+            JobTable.priority,
+            (starves_at < now_s()).desc(),
+            num_leased + cold,
+            func.coalesce(last_claimed_at, 0.0),
+            JobTable.id,
+        )
         .limit(NUM_CANDIDATE_JOBS)
     )
     return query if profile.only_job is None else query.where(JobTable.id == profile.only_job)

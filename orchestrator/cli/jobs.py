@@ -1,13 +1,19 @@
-"""`labelyard jobs …` and `labelyard export`: look at jobs, resume, cancel or retry them, write their results."""
+"""`labelyard jobs …` and `labelyard export`: look at jobs, steer them, write their results."""
 
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-app = typer.Typer(help="List jobs; show, resume, cancel or retry one.", invoke_without_command=True)
+from orchestrator.cli.label import PriorityName
+
+app = typer.Typer(
+    help="List jobs; show, pause, resume, cancel or retry one; set its priority.", invoke_without_command=True
+)
 
 JobId = Annotated[int, typer.Argument(help="The job's number.", metavar="ID")]
+JobIds = Annotated[list[int], typer.Argument(help="The job's number; several are separated by spaces.", metavar="ID")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once; running workers do the rest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable output.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 4 if any image has an error.")]
 Out = Annotated[
@@ -44,9 +50,10 @@ def show(job: JobId, *, as_json: AsJson = False) -> None:
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_job, print_json
     from orchestrator.summary import summarise
+    from orchestrator.waiting import surroundings
 
     with open_context() as opened, opened.database.read() as session:
-        summary = summarise(session, job)
+        summary = summarise(session, job, around=surroundings(opened.settings, opened.database))
     if as_json:
         print_json(summary.to_json())
     else:
@@ -54,49 +61,76 @@ def show(job: JobId, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def resume(job: JobId, *, out: Out = None, strict: Strict = False, as_json: AsJson = False) -> None:
-    """Go on with a job that was stopped; finished chunks are not done again."""
-    from db.ledger import control
-    from orchestrator.cli.context import open_context
-    from orchestrator.cli.running import Outputs, exit_with, finish
+def pause(jobs: JobIds) -> None:
+    """Stop handing out a job's chunks; what workers have of it they finish. Costs nothing until it is resumed.
 
-    outputs = Outputs(out=out, as_json=as_json)
-    outputs.check()
-    with open_context() as opened:
-        with opened.database.write() as session:
-            control.resume(session, job)
-        summary = finish(opened, job, outputs)
-    exit_with(summary, strict=strict)
-
-
-@app.command()
-def cancel(job: JobId) -> None:
-    """End a job for good; its workers stop at their next batch. Rows that it has written stay."""
-    from db.ledger import control
+    A training is taken away from its worker, and goes on from its last checkpoint.
+    """
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_line
+    from orchestrator.steering import pause as pause_all
 
-    with open_context() as opened, opened.database.write() as session:
-        control.cancel(session, job)
-    print_line(f"Job {job} is cancelled.")
+    with open_context() as opened:
+        for line in pause_all(opened.database, jobs):
+            print_line(line)
 
 
 @app.command()
-def retry(job: JobId, *, out: Out = None, strict: Strict = False, as_json: AsJson = False) -> None:
-    """Try a finished job's failed images again, and no others."""
-    from core.jobs import DEFAULT_CHUNK_SIZE
-    from db.ledger import control
+def resume(
+    jobs: JobIds, *, no_wait: NoWait = False, out: Out = None, strict: Strict = False, as_json: AsJson = False
+) -> None:
+    """Go on with a job that was paused, stopped or failed; finished chunks are not done again."""
     from orchestrator.cli.context import open_context
-    from orchestrator.cli.running import Outputs, exit_with, finish
+    from orchestrator.cli.running import Outputs, finish_again
+    from orchestrator.steering import resume as resume_one
 
     outputs = Outputs(out=out, as_json=as_json)
     outputs.check()
     with open_context() as opened:
-        with opened.database.write() as session:
-            options = control.get_job(session, job).options
-            control.retry_errors(session, job, chunk_size=options.get("chunk_size", DEFAULT_CHUNK_SIZE))
-        summary = finish(opened, job, outputs)
-    exit_with(summary, strict=strict)
+        finish_again(opened, jobs, outputs, resume_one, no_wait=no_wait, strict=strict)
+
+
+@app.command()
+def cancel(jobs: JobIds) -> None:
+    """End a job for good; its workers stop within a batch. Rows that it has written stay."""
+    from orchestrator.cli.context import open_context
+    from orchestrator.cli.printing import print_line
+    from orchestrator.steering import cancel as cancel_all
+
+    with open_context() as opened:
+        for line in cancel_all(opened.database, jobs):
+            print_line(line)
+
+
+@app.command()
+def retry(
+    jobs: JobIds, *, no_wait: NoWait = False, out: Out = None, strict: Strict = False, as_json: AsJson = False
+) -> None:
+    """Try an ended job's failed images again, and no others; each keeps its error until it has a label."""
+    from orchestrator.cli.context import open_context
+    from orchestrator.cli.running import Outputs, finish_again
+    from orchestrator.steering import retry as retry_one
+
+    outputs = Outputs(out=out, as_json=as_json)
+    outputs.check()
+    with open_context() as opened:
+        finish_again(opened, jobs, outputs, retry_one, no_wait=no_wait, strict=strict)
+
+
+@app.command("set-priority")
+def set_priority(
+    jobs: JobIds,
+    priority: Annotated[PriorityName, typer.Argument(help="urgent goes before bulk.", metavar="urgent|bulk")],
+) -> None:
+    """Have a job done sooner or later than others, from the next chunk on that any worker takes."""
+    from core.types import Priority
+    from orchestrator.cli.context import open_context
+    from orchestrator.cli.printing import print_line
+    from orchestrator.steering import set_priority as set_all
+
+    with open_context() as opened:
+        for line in set_all(opened.database, jobs, Priority[priority.name]):
+            print_line(line)
 
 
 def export(

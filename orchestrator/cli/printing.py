@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from core.types import JobState
+from orchestrator.cli.times import duration
 from orchestrator.summary import JobSummary
 
 # A pipe has no width; tables are then as wide as they need to be.
@@ -62,6 +63,7 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
     for heading, justify in (("id", "right"), ("state", "left"), ("images", "right"), ("errors", "right")):
         table.add_column(heading, justify=justify, no_wrap=True, min_width=len(heading))  # type: ignore[arg-type]
     table.add_column("images/s", justify="right", no_wrap=True, min_width=8)
+    table.add_column("left", justify="right", no_wrap=True, min_width=7)
     table.add_column("kind", no_wrap=True, min_width=8)
     table.add_column("model", no_wrap=True, min_width=max(len(", ".join(item.models)) for item in summaries))
     table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=MAX_NAME_WIDTH)
@@ -72,6 +74,7 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
             f"{summary.num_finished:,}/{summary.num_images:,}{'' if summary.is_planned else '+'}",
             f"{summary.num_errors:,}",
             f"{summary.images_per_s:.1f}",
+            "" if summary.seconds_left is None else duration(summary.seconds_left),
             summary.kind,
             ", ".join(summary.models),
             printable(summary.name),
@@ -94,6 +97,7 @@ def print_job(summary: JobSummary) -> None:
         ("errors", f"{summary.num_errors:,}"),
         ("other files", f"{summary.num_skipped:,} passed over") if summary.num_skipped else ("", ""),
         ("speed", f"{summary.images_per_s:.1f} images/s over {summary.seconds:.1f} s"),
+        ("", "") if summary.seconds_left is None else ("time left", duration(summary.seconds_left)),
         ("chunks", ", ".join(f"{number:,} {state}" for state, number in summary.num_chunks.items()) or "none"),
     ]
     if any(summary.stages.values()):

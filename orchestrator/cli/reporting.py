@@ -14,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, 
 from rich.progress import Progress as RichProgress
 
 from core.jobs import Progress
+from core.types import JobState
 from db.database import Database
 from orchestrator.cli.printing import count, print_counts, print_json, print_line, printable
 from orchestrator.cli.single import print_best_labels, print_single_image
+from orchestrator.cli.times import duration
 from orchestrator.summary import JobSummary
 
 # Speed is what was measured over this long; shorter jumps about, longer lags behind.
@@ -86,8 +88,7 @@ class Speed:
         """For people. Says nothing while it is not known how many images there are."""
         if not is_planned or not self.images_per_s:
             return "?"
-        seconds = round(num_left / self.images_per_s)
-        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        return duration(num_left / self.images_per_s)
 
 
 class PlainReporter:
@@ -247,6 +248,8 @@ def _resumed(summary: JobSummary) -> str:
 
 
 def _accepted(summary: JobSummary) -> str:
+    if summary.state is JobState.DONE:
+        return f"Job {summary.job_id} is done: there is nothing left to do."
     wait = summary.waits_for or "Workers are on it."
     return (
         f"Job {summary.job_id} accepted: {count(summary.num_images, 'image')}. {wait} "
@@ -257,6 +260,11 @@ def _accepted(summary: JobSummary) -> str:
 def _stopped(summary: JobSummary) -> str:
     if summary.error is not None:
         return f"Job {summary.job_id} failed: {summary.error}"
+    if summary.state is JobState.CANCELLED:
+        return (
+            f"Job {summary.job_id} was cancelled: {summary.num_finished:,} of {summary.num_images:,} images have "
+            "their rows."
+        )
     return (
         f"Stopped job {summary.job_id}: {summary.num_finished:,} of {summary.num_images:,} images have their rows. "
         f"The same command, or `labelyard jobs resume {summary.job_id}`, goes on."

@@ -1,13 +1,15 @@
 """Running a job in the foreground: accept or resume it, show its progress, write what was asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import typer
+from sqlalchemy.orm import Session
 
+from core.errors import UsageError
 from core.exits import ExitCode
 from core.settings import Settings
 from core.types import JobKind, JobState
@@ -28,6 +30,8 @@ from workers.waking import Waker, wake
 
 # Checks a request and accepts it, or finds the unfinished job that made the same one.
 Accept = Callable[[Database, Settings], Submitted]
+# Makes a job that is in the ledger run again.
+Start = Callable[[Session, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def run(context: Context, accept: Accept, outputs: Outputs) -> JobSummary:
     if submitted.is_resumed:
         with context.database.read() as session:
             reporter.resumed(summarise(session, submitted.job_id, with_counts=False))
-    return finish(context, submitted.job_id, outputs, waker=waker, reporter=reporter)
+    return finish(context, submitted.job_id, outputs, waker, reporter=reporter)
 
 
 def reporter_for(context: Context, job_id: int, outputs: Outputs) -> Reporter:
@@ -77,7 +81,7 @@ def reporter_for(context: Context, job_id: int, outputs: Outputs) -> Reporter:
 
 
 def finish(
-    context: Context, job_id: int, outputs: Outputs, *, waker: Waker | None = None, reporter: Reporter | None = None
+    context: Context, job_id: int, outputs: Outputs, waker: Waker | None = None, *, reporter: Reporter | None = None
 ) -> JobSummary:
     """Bring a job that is in the ledger to its end, then write and print its results."""
     waker = waker or make_waker(context.settings, context.database)
@@ -103,21 +107,41 @@ def finish(
 def accept_only(context: Context, accept: Accept, outputs: Outputs) -> JobSummary:
     """Accept and plan a request; workers that run elsewhere do the rest."""
     waker = make_waker(context.settings, context.database)
-    submitted = accept(context.database, context.settings)
-    reporter = reporter_for(context, submitted.job_id, outputs)
-    with pausing_on_ctrl_c(context, submitted.job_id):
-        plan_or_fail(
-            context.database,
-            submitted.job_id,
-            Access.of(context.settings),
-            after_commit=lambda: wake(waker),
-        )
+    return _leave_to_workers(context, accept(context.database, context.settings).job_id, outputs, waker)
+
+
+def finish_again(
+    context: Context, job_ids: Sequence[int], outputs: Outputs, start: Start, *, no_wait: bool, strict: bool
+) -> NoReturn:
+    """Have jobs that are in the ledger gone on with: one of them here, or any number by workers that run elsewhere.
+
+    Raises:
+        UsageError: several jobs, or a file, with nobody to wait for their end.
+    """
+    if len(job_ids) > 1 and (outputs.as_json or not no_wait):
+        raise UsageError(f"Received {len(job_ids)} jobs. Expected one, or --no-wait without --json.")
+    if no_wait and outputs.out is not None:
+        raise UsageError("--out needs the job's end, which --no-wait does not wait for. `labelyard export` writes it.")
+    waker = make_waker(context.settings, context.database)
+    with context.database.write() as session:
+        for job_id in job_ids:
+            start(session, job_id)
+    follow = _leave_to_workers if no_wait else finish
+    summaries = [follow(context, job_id, outputs, waker) for job_id in job_ids]
+    exit_with(summaries[-1], strict=strict)
+
+
+def _leave_to_workers(context: Context, job_id: int, outputs: Outputs, waker: Waker) -> JobSummary:
+    reporter = reporter_for(context, job_id, outputs)
+    with pausing_on_ctrl_c(context, job_id):
+        plan_or_fail(context.database, job_id, Access.of(context.settings), after_commit=lambda: wake(waker))
+        wake(waker)
     with context.database.read() as session:
-        summary = summarise(session, submitted.job_id)
-    if summary.state is JobState.PAUSED:
-        reporter.stopped(summary)
-    else:
+        summary = summarise(session, job_id)
+    if summary.state in (JobState.RUNNING, JobState.DONE):
         reporter.accepted(summary)
+    else:
+        reporter.stopped(summary)
     return summary
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs import Progress
 from core.training import EpochMetrics, TrainOptions
-from core.types import Split
+from core.types import JobState, Split
 from db.database import Database
 from db.ledger.control import get_job
 from db.ledger.progress import models_of
@@ -67,6 +67,9 @@ class PlainTrainingReporter(PlainReporter):
         """Say how to go on."""
         if summary.error is not None:
             self._say(f"Job {summary.job_id} failed, and {summary.models[0]} was not trained: {summary.error}")
+            return
+        if summary.state is JobState.CANCELLED:
+            self._say(f"The training of {summary.models[0]} was cancelled; the model stays unfinished.")
             return
         self._say(
             f"Stopped the training of {summary.models[0]}; its last checkpoint is kept. The same command, or "

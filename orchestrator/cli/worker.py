@@ -1,6 +1,7 @@
 """`labelyard worker`: a worker that stays. With a broker it is a Celery worker, without one it claims by itself."""
 
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -61,14 +62,22 @@ def _work_embedded(context: "Context", queues: list[Queue]) -> None:
 
 
 def _work_for_broker(context: "Context", queues: list[Queue]) -> None:
+    from db.database import Database
+    from db.workers import WorkerIdentity
     from orchestrator.watching import make_waker
     from workers.app import create_app, prepare_worker_environment
 
     prepare_worker_environment()
     make_waker(context.settings, context.database)
+    from workers.building import require_fitness
     from workers.tasks import name_this_worker
 
     worker_id = name_this_worker(queues)
+    # The child that computes would find out as well, but Celery would start another in its place.
+    identity = WorkerIdentity(worker_id, socket.gethostname(), os.getpid())
+    database = Database(context.settings.database_url_text)
+    require_fitness(context.settings, identity, database)
+    database.close()
     app = create_app(context.settings)
     app.worker_main(
         [

@@ -15,6 +15,7 @@ from workers.ml.engines.interface import Engine, Precision
 from workers.ml.engines.measuring import ACCELERATOR_SIZES, PROCESSOR_SIZES, fastest_batch_size
 from workers.ml.engines.openvino_engine import OpenVinoEngine
 from workers.ml.heads import Head
+from workers.ml.memory import COPIES_LOADED, require_memory
 from workers.ml.model_cache import LoadedBackbone
 from workers.ml.networks import NetworkRecipe
 from workers.ml.weights import ensure_weights
@@ -60,8 +61,10 @@ def load_engine(recipe: NetworkRecipe, settings: Settings) -> tuple[Engine, Head
     Raises:
         WeightsError: published weights or ImageNet's class names are missing or damaged.
         DamagedModelError: the numbers that training changed do not fit the network.
+        MemoryShortError: it would not fit into memory.
     """
-    if choose_engine(settings.engine) is EngineName.OPENVINO:
+    require_memory(recipe.spec, num_copies=COPIES_LOADED)
+    if choose_engine(settings.engine, settings.device) is EngineName.OPENVINO:
         try:
             return _load_openvino(recipe, settings)
         except (EngineError, RuntimeError) as error:
@@ -82,8 +85,9 @@ def load_quantized(recipe: NetworkRecipe, settings: Settings, folder: Path) -> t
         The engine, and the network's own last layer, in full precision, if it has one.
 
     Raises:
-        EngineError: its files are damaged.
+        EngineError: its files are damaged, or memory is too small for it.
     """
+    require_memory(recipe.spec, num_copies=COPIES_LOADED)
     try:
         engine = OpenVinoEngine(
             network_file(folder), recipe.spec, batch_size=PROCESSOR_SIZES[0], precision=Precision.INT8

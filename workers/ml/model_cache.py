@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.errors import MemoryShortError
 from workers.ml.catalog import BackboneSpec
 from workers.ml.engines.interface import Engine
 from workers.ml.heads import Head
@@ -54,10 +55,11 @@ class BackboneCache:
         Raises:
             UnknownModelError: no backbone has that name.
             WeightsError: its weights cannot be had.
+            MemoryShortError: it does not fit, even with all others dropped.
         """
         with self._loading:
             kept = self._loaded.get(name)
-            loaded = self._load(name) if kept is None else kept
+            loaded = self._load_with_room(name) if kept is None else kept
             with self._state:
                 self._loaded[name] = loaded
                 self._loaded.move_to_end(name)
@@ -79,6 +81,18 @@ class BackboneCache:
         """Names of the backbones in memory, least recently used first."""
         with self._state:
             return tuple(self._loaded)
+
+    def _load_with_room(self, name: str) -> LoadedBackbone:
+        while True:
+            try:
+                return self._load(name)
+            except MemoryShortError:
+                # The memory that the system leaves may be smaller than the budget.
+                with self._state:
+                    if not self._loaded:
+                        raise
+                    self._loaded.popitem(last=False)
+                gc.collect()
 
     def _evict(self) -> int:
         num_dropped = 0

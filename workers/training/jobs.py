@@ -10,6 +10,7 @@ from core.types import Split
 from workers.holding import HeldLease
 from workers.images.suspicion import images_of
 from workers.ml.heads import top_k
+from workers.ml.memory import COPIES_TRAINED, require_memory
 from workers.ml.zero_shot import ZeroShot, zero_shot
 from workers.runtime import Runtime
 from workers.training.checkpoints import Checkpoints
@@ -32,11 +33,15 @@ def train(runtime: Runtime, lease: HeldLease) -> None:
         TrainingError: no model can come of it.
         WeightsError: published weights that it needs cannot be had here.
         DamagedModelError: its checkpoint is damaged.
+        UnknownModelError: this version does not know its backbone.
+        EngineError: memory is too small for it here.
     """
     work = runtime.database.query(lambda session: read_training(session, lease.claim))
     with lease.kept_alive(), images_of(runtime, lease) as images:
         started_at_s = time.monotonic()
         tools = get_tools(runtime, work, lease, images)
+        if tools.needs_pixels:
+            require_memory(work.spec, num_copies=COPIES_TRAINED)
         source = LabelledImages(images, tools.prepared if tools.needs_pixels else None)
         contents = collect_contents(tools.extract(source, work.samples))
         division = divide(work, contents)

@@ -1,0 +1,101 @@
+"""Steering jobs that are in the ledger, and saying in a sentence what became of each.
+
+Several are steered in one transaction: either all of them can be, or nothing changes.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from core.errors import UsageError
+from core.jobs import DEFAULT_CHUNK_SIZE
+from core.types import JobState, Priority
+from db.database import Database
+from db.ledger import control
+from db.ledger.control import TRAINING_KINDS, get_job
+from db.ledger.progress import progress
+
+
+def pause(database: Database, job_ids: Sequence[int]) -> list[str]:
+    """Hand out no more of these jobs' chunks.
+
+    Returns:
+        A sentence for each.
+
+    Raises:
+        UnknownJobError: one is not there; none was paused.
+        UsageError: one has ended; none was paused.
+    """
+    with database.write() as session:
+        return [_pause(session, job_id) for job_id in job_ids]
+
+
+def cancel(database: Database, job_ids: Sequence[int]) -> list[str]:
+    """End these jobs for good.
+
+    Returns:
+        A sentence for each.
+
+    Raises:
+        UnknownJobError: one is not there; none was cancelled.
+        UsageError: one has ended; none was cancelled.
+    """
+    said = []
+    with database.write() as session:
+        for job_id in job_ids:
+            control.cancel(session, job_id)
+            said.append(f"Job {job_id} is cancelled; {_rows(session, job_id)}.")
+    return said
+
+
+def set_priority(database: Database, job_ids: Sequence[int], priority: Priority) -> list[str]:
+    """Have these jobs done sooner or later than others.
+
+    Returns:
+        A sentence for each.
+
+    Raises:
+        UnknownJobError: one is not there; none was changed.
+        UsageError: one has ended; none was changed.
+    """
+    with database.write() as session:
+        for job_id in job_ids:
+            control.set_priority(session, job_id, priority)
+    return [f"Job {job_id} is {priority.name.lower()}, from the next chunk on." for job_id in job_ids]
+
+
+def resume(session: Session, job_id: int) -> None:
+    """Go on with a job.
+
+    Raises:
+        UnknownJobError: there is no such job.
+        UsageError: it has ended.
+    """
+    control.resume(session, job_id)
+
+
+def retry(session: Session, job_id: int) -> None:
+    """Owe an ended job's failed images again, in chunks as large as its first ones.
+
+    Raises:
+        UnknownJobError: there is no such job.
+        UsageError: it has not ended, or is a training.
+    """
+    options = get_job(session, job_id).options
+    control.retry_errors(session, job_id, chunk_size=options.get("chunk_size", DEFAULT_CHUNK_SIZE))
+
+
+def _pause(session: Session, job_id: int) -> str:
+    job = get_job(session, job_id)
+    if job.state.is_final:
+        raise UsageError(f"Job {job_id} is {job.state}; there is nothing to pause.")
+    was_paused = job.state is JobState.PAUSED
+    control.pause(session, job_id)
+    already = " already" if was_paused else ""
+    done = "it has its checkpoint" if job.kind in TRAINING_KINDS else _rows(session, job_id)
+    return f"Job {job_id} is paused{already}; {done}. `labelyard jobs resume {job_id}` goes on."
+
+
+def _rows(session: Session, job_id: int) -> str:
+    so_far = progress(session, job_id)
+    return f"{so_far.num_finished:,} of {so_far.num_planned:,} images have their rows"
