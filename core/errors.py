@@ -19,6 +19,7 @@
     ├── TrainingError           a training job cannot come to a model; the job has failed
     ├── NotAllowedError         a location that settings keep from being read; its caller says of which source or image
     ├── InputError              one image cannot be labelled; permanent, becomes an error row
+    ├── MessageError            the broker held something that is no wake-up of ours; dropped
     └── LeaseLostError          another worker owns the chunk now; this one's work is dropped
 
 A message says what was received, what was expected and how to mend it.
@@ -114,6 +115,10 @@ class InputError(LabelyardError):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+class MessageError(LabelyardError):
+    """A message of the broker is not one of ours; it is dropped, with this as the reason in the log."""
 
 
 class LeaseLostError(LabelyardError):

@@ -34,7 +34,8 @@ def create_app(settings: Settings) -> Celery:
 def celery_config() -> dict[str, Any]:
     """Celery's settings; see docs/adr/0001 for why a message is only a wake-up."""
     return {
-        # Ids only, as JSON: nothing that a foreign message carries is ever executed.
+        # Ids only, as JSON; the transport lets nothing else in, so that no foreign message is ever executed.
+        "broker_transport": "workers.transport:Transport",
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_ignore_result": True,
