@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.errors import BrokerError
+from core.errors import BrokerError, DiskFullError
 from core.jobs import Progress
 from core.settings import Settings
 from core.types import ChunkState, JobState, Priority
@@ -29,12 +29,15 @@ class Surroundings:
     """What a job may wait for outside of the ledger."""
 
     lease_s: float = DEFAULT_LEASE_S  # how long a lease lasts that has just been renewed
+    space_problem: Callable[[], str | None] = lambda: None  # why the database may not grow; asked always
     problems: tuple[Callable[[], str | None], ...] = ()  # each says what is wrong, or nothing; asked only if need be
 
 
 def surroundings(settings: Settings, database: Database) -> Surroundings:
     """What is around a ledger in this set-up."""
-    return Surroundings(settings.lease_s, (lambda: _broker_problem(settings, database),))
+    return Surroundings(
+        settings.lease_s, lambda: _space_problem(database), (lambda: _broker_problem(settings, database),)
+    )
 
 
 def reason_to_wait(session: Session, job: JobTable, so_far: Progress, around: Surroundings) -> str | None:
@@ -44,13 +47,15 @@ def reason_to_wait(session: Session, job: JobTable, so_far: Progress, around: Su
         return f"{why} `labelyard jobs resume {job.id}` goes on with it."
     if job.state.is_final:
         return None
-    leases = session.execute(
+    if no_space := around.space_problem():
+        return no_space
+    num_leased, left_s = session.execute(
         select(func.count(), func.max(ChunkTable.lease_expires_at) - now_s()).where(
             ChunkTable.job_id == job.id, chunk_is(ChunkState.LEASED)
         )
     ).one()
-    if leases[0]:
-        return _silent_leases(*leases, lease_s=around.lease_s)
+    if num_leased:
+        return _silent_leases(num_leased, left_s or 0.0, lease_s=around.lease_s)
     if not so_far.is_planned and so_far.num_finished == so_far.num_planned:
         return f"Its images have not all been found. If nobody looks, `labelyard jobs resume {job.id}` goes on."
     workers = live_workers(session, job.id)
@@ -60,6 +65,14 @@ def reason_to_wait(session: Session, job: JobTable, so_far: Progress, around: Su
         or next(filter(None, (problem() for problem in around.problems)), None)
         or _busy(session, job, workers)
     )
+
+
+def _space_problem(database: Database) -> str | None:
+    try:
+        database.require_space()
+    except DiskFullError as error:
+        return str(error)
+    return None
 
 
 def _silent_leases(num_leased: int, left_s: float, *, lease_s: float) -> str | None:
