@@ -47,6 +47,20 @@ def insert_new_rows(session: Session, table: str, columns: Sequence[str], rows: 
     _insert(session.connection(), table, columns, rows, ending=" ON CONFLICT DO NOTHING")
 
 
+def replace_rows(session: Session, table: str, columns: Sequence[str], rows: Iterable[Row], *, key: str) -> None:
+    """Insert rows, in place of those that have the same key.
+
+    Args:
+        session: a writing transaction.
+        table: its name.
+        columns: what the values of a row are, in this order.
+        rows: in the order of their keys, so that two writers of the same rows queue and do not deadlock.
+        key: the column that tells rows apart.
+    """
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column != key)
+    _insert(session.connection(), table, columns, rows, ending=f" ON CONFLICT ({key}) DO UPDATE SET {changes}")
+
+
 def select_rows(session: Session, query: str, values: Row, keys: Sequence[Any]) -> Sequence[Row]:
     """Read rows by many keys, without building the statement anew from its parts.
 

@@ -164,6 +164,18 @@ class SampleTable(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))  # of its content; null until it was read
 
 
+class ContentTable(Base):
+    """What was in a local file when it was last read; db.contents."""
+
+    __tablename__ = "content"
+    __table_args__ = (Index(None, "noted_at"),)
+
+    place: Mapped[str] = mapped_column(String(64), primary_key=True)  # sha256 of what the file is called
+    stamp: Mapped[str] = mapped_column(String(100))  # its size, times and inode
+    sha256: Mapped[str] = mapped_column(String(64))  # of its content
+    noted_at: Mapped[float] = mapped_column(Float(53))
+
+
 class FeatureTable(Base):
     """The feature vector of one image, kept so that no image is computed twice."""
 

@@ -1,9 +1,14 @@
 """What the kept features take, and letting go of some."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from core.errors import UsageError
+from db.contents import prune_contents
 from db.database import Database
 from db.features import feature_usage, prune_features
 
@@ -38,7 +43,7 @@ def list_features(database: Database) -> list[FeatureSummary]:
 
 
 def prune(database: Database, *, network: str | None, days: float | None) -> int:
-    """Delete stored vectors.
+    """Delete stored vectors, and forget what is in files.
 
     Args:
         database: where they are.
@@ -46,17 +51,25 @@ def prune(database: Database, *, network: str | None, days: float | None) -> int
         days: only those that were stored longer ago than this; None: whenever.
 
     Returns:
-        How many were deleted.
+        How many vectors were deleted.
 
     Raises:
         UsageError: nothing is stored of a network of that name.
     """
     extractors = None if network is None else _extractors_of(database, network)
     older_than_s = None if days is None else days * SECONDS_PER_DAY
+    if extractors is None:
+        # What is in files is noted for the sake of all networks.
+        _delete_in_steps(database, partial(prune_contents, older_than_s=older_than_s, limit=PRUNE_SIZE))
+    return _delete_in_steps(
+        database, partial(prune_features, extractors=extractors, older_than_s=older_than_s, limit=PRUNE_SIZE)
+    )
+
+
+def _delete_in_steps(database: Database, delete: Callable[[Session], int]) -> int:
     num_deleted = 0
     while True:
-        with database.write() as session:
-            num = prune_features(session, extractors=extractors, older_than_s=older_than_s, limit=PRUNE_SIZE)
+        num = database.transact(delete)
         num_deleted += num
         if num < PRUNE_SIZE:
             return num_deleted

@@ -8,7 +8,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from dataclasses import dataclass
+from typing import IO, Self
 
 from core.errors import InputError, NotAllowedError
 from core.types import Reason
@@ -16,6 +17,31 @@ from workers.access import Access, is_url
 from workers.urls import explain, file_system, refusal, remote_errors
 
 _READ_NUM_BYTES = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What a file's inode says. Whoever writes into a file, or puts another in its place, changes some of it."""
+
+    num_bytes: int
+    modified_ns: int
+    changed_ns: int  # also where the modification time was set back
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """Of what the operating system says."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+    @property
+    def text(self) -> str:
+        """For storing."""
+        return f"{self.num_bytes}:{self.modified_ns}:{self.changed_ns}:{self.inode}"
+
+    @property
+    def changed_at_s(self) -> float:
+        """When it was changed last, in seconds since 1970 by the file system's clock."""
+        return max(self.modified_ns, self.changed_ns) / 1e9
 
 
 @contextmanager

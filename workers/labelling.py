@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import LeaseLostError
-from core.features import FeatureKey
 from core.jobs import Outcome, Prediction, StageSeconds
 from core.preprocessing import PreprocessingContract
 from core.types import LabelPrecision, TrainMode
@@ -14,7 +13,8 @@ from db import models as model_store
 from db.ledger import leasing
 from db.ledger.closing import close_finished_jobs
 from workers.chunks import AskedModel, ChunkWork, OwedImage, read_work
-from workers.features.kept import KeptFeatures, content_hash, extractor_name
+from workers.features.kept import KeptFeatures, extractor_name
+from workers.features.known import KnownContents
 from workers.features.pipeline import FeaturePipeline
 from workers.features.values import Extractor, Lane, Opened, Part, Slots, gathered
 from workers.holding import HeldLease
@@ -46,22 +46,24 @@ class OwedImages:
 
     Args:
         images: where they come from.
-        keep_features: whether features are known by what is in an image, which costs reading it through once.
+        known: what is in them, as far as it is known; None: it does not matter, for no features are kept.
     """
 
-    def __init__(self, images: Images, *, keep_features: bool) -> None:
+    def __init__(self, images: Images, known: KnownContents | None) -> None:
         self._images = images
-        self._keep_features = keep_features
+        self._known = known
 
     def open(self, image: OwedImage) -> Opened:
-        """Read an image."""
-        data = self._images.read(image.locator)
-        return Opened(FeatureKey(content_hash(data)) if self._keep_features else None, data)
+        """Say what an image is, and read it if it has to be."""
+        if self._known is None:
+            return Opened(None, self._images.read(image.locator))
+        return self._known.open(image.locator)
 
     def fill(self, image: OwedImage, data: bytes | np.ndarray | None, slots: Slots) -> None:
         """Decode it."""
-        del image
-        assert data is not None, "`open` has read it"  # noqa: S101
+        if data is None:
+            assert self._known is not None, "`open` has read it"  # noqa: S101
+            data = self._known.read(image.locator)
         self._images.fill(data, slots)
 
 
@@ -108,19 +110,23 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease, images: Images) -
         for model in work.models:
             classifiers.append(_load(runtime, work, model, images))
             lease.progressed()
-    keeps = work.options.keep_features
+    known = KnownContents(runtime.database, images) if work.options.keep_features else None
+    if known is not None:
+        known.look_up(image.locator for image in work.images)
     lanes = _lanes(classifiers)
     pipeline = FeaturePipeline(
         runtime.threads,
         lanes,
-        OwedImages(images, keep_features=keeps),
-        KeptFeatures(runtime.database) if keeps else None,
+        OwedImages(images, known),
+        KeptFeatures(runtime.database) if known is not None else None,
         on_progress=lease.progressed,
     )
     outcomes: list[Outcome] = []
     parts = _progressing(pipeline.run(work.images), lease, num_lanes=len(lanes))
     for part in gathered(parts, size=RANKED_AT_ONCE):
         outcomes += _judge(part, classifiers, work.options.top_k)
+    if known is not None:
+        known.save()
     return outcomes, pipeline.seconds
 
 

@@ -4,6 +4,7 @@ Whatever goes wrong here concerns one image: it is said as an `InputError` and b
 of image formats.
 """
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from core.items import ArrayLocator, FileLocator, Locator, MemberLocator
 from core.types import Reason
 from workers.access import Access, is_url
 from workers.archives import ARCHIVE_ERRORS, NUM_HEAD_BYTES, decompressed, is_compressed
-from workers.files import opened, read_range, read_up_to, size_of
+from workers.files import FileStamp, opened, read_range, read_up_to, size_of
 from workers.ml.arrays import MAX_HEADER_BYTES, ArrayHeader, check_item, from_array, item_from_bytes, read_header
 from workers.ml.limits import ImageLimits
 from workers.urls import is_web
@@ -88,6 +89,18 @@ class ItemReader:
         if not data:
             raise InputError(Reason.EMPTY_FILE, "The file has no bytes; expected an image. Copy it again.")
         return data
+
+    def stamp(self, locator: Locator) -> FileStamp | None:
+        """What a local file is told by from what it was or will be; None for whatever else, and for one to complain of.
+
+        Raises:
+            InputError: it is not there, or may not be read.
+        """
+        if not isinstance(locator, FileLocator) or is_url(locator.uri):
+            return None
+        with opened(locator.uri, self._access) as file:
+            stamp = FileStamp.of(os.fstat(file.fileno()))
+        return stamp if 0 < stamp.num_bytes <= self._limits.max_bytes else None
 
     def _read_file(self, uri: str) -> bytes:
         """Read a whole file; one that grows meanwhile is stopped at the limit too."""

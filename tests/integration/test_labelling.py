@@ -24,6 +24,7 @@ from db.models import NewModel, add_version, ensure_model
 from db.results import labelled_images
 from db.tables import ResultTable
 from db.workers import WorkerIdentity, live_workers, reason_to_wait
+from workers.images.loading import Images
 from workers.ml.catalog import BACKBONES
 from workers.ml.heads import Head
 from workers.ml.model_cache import BackboneCache, LoadedBackbone
@@ -36,7 +37,7 @@ BAD_IMAGE = "/3.jpg"
 
 
 @dataclass
-class CountingImages:
+class CountingImages(Images):
     """Makes a grey picture of each file, and remembers which were asked for."""
 
     asked: list[str] = field(default_factory=list)

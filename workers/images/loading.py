@@ -9,6 +9,7 @@ from core.items import Locator
 from core.preprocessing import PreprocessingContract
 from core.settings import Settings
 from workers.access import Access
+from workers.files import FileStamp
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
 from workers.ml.resizing import prepare
@@ -37,6 +38,15 @@ class Images(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of what is open."""
+
+    def stamp(self, locator: Locator) -> FileStamp | None:
+        """What a file is told by from what it was or will be; None: nothing tells, and it has to be read.
+
+        Raises:
+            InputError: it is not there, or may not be read.
+        """
+        del locator
+        return None
 
     def prepare(
         self, locator: Locator, contracts: Collection[PreprocessingContract]
@@ -69,6 +79,10 @@ class ImageLoader(Images):
     def read(self, locator: Locator) -> bytes | np.ndarray:
         """Read it."""
         return self._reader.read(locator)
+
+    def stamp(self, locator: Locator) -> FileStamp | None:
+        """Ask the file system."""
+        return self._reader.stamp(locator)
 
     def fill(self, data: bytes | np.ndarray, slots: Mapping[PreprocessingContract, np.ndarray]) -> None:
         """Decode it."""

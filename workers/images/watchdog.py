@@ -13,6 +13,7 @@ import numpy as np
 from core.items import Locator
 from core.jobs import Claim
 from core.preprocessing import PreprocessingContract
+from workers.files import FileStamp
 from workers.images.loading import Images
 
 # How often is looked, at most.
@@ -89,6 +90,15 @@ class _WatchedImages(Images):
         self._entries[thread] = (self._claim,)
         try:
             return self._images.read(locator)
+        finally:
+            del self._entries[thread]
+
+    def stamp(self, locator: Locator) -> FileStamp | None:
+        """Look at it; that may hang as well, on a dead network share."""
+        thread = threading.get_ident()
+        self._entries[thread] = (self._claim,)
+        try:
+            return self._images.stamp(locator)
         finally:
             del self._entries[thread]
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.features import FeatureKey
 from core.items import locator_from_text
 from core.jobs import ImageError
 from db.samples import Sample
-from workers.features.kept import content_hash
+from workers.features.known import KnownContents
 from workers.features.values import Opened, Part, Slots
 from workers.images.loading import Images
 from workers.training.images import ImageStore
@@ -32,21 +31,23 @@ class LabelledImages:
 
     Args:
         images: where they come from.
+        known: what is in them, as far as it is known.
         store: keeps prepared images; None if they are not wanted.
     """
 
-    def __init__(self, images: Images, store: ImageStore | None) -> None:
+    def __init__(self, images: Images, known: KnownContents, store: ImageStore | None) -> None:
         self._images = images
+        self._known = known
         self._store = store
 
     def open(self, sample: Sample) -> Opened:
-        """Read an image."""
-        data = self._images.read(locator_from_text(sample.locator))
-        return Opened(FeatureKey(content_hash(data)), data)
+        """Say what an image is, and read it if it has to be."""
+        return self._known.open(locator_from_text(sample.locator))
 
     def fill(self, sample: Sample, data: bytes | np.ndarray | None, slots: Slots) -> None:
         """Decode it."""
-        assert data is not None, "`open` has read it"  # noqa: S101
+        if data is None:
+            data = self._known.read(locator_from_text(sample.locator))
         self._images.fill(data, slots)
         if self._store is not None:
             (slot,) = slots.values()

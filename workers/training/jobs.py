@@ -5,8 +5,10 @@ import time
 import numpy as np
 import structlog
 
+from core.items import locator_from_text
 from core.training import TrainingRecord
 from core.types import Split
+from workers.features.known import KnownContents
 from workers.holding import HeldLease
 from workers.images.suspicion import images_of
 from workers.ml.heads import top_k
@@ -42,8 +44,11 @@ def train(runtime: Runtime, lease: HeldLease) -> None:
         tools = get_tools(runtime, work, lease, images)
         if tools.needs_pixels:
             require_memory(work.spec, num_copies=COPIES_TRAINED)
-        source = LabelledImages(images, tools.prepared if tools.needs_pixels else None)
+        known = KnownContents(runtime.database, images)
+        known.look_up(locator_from_text(sample.locator) for sample in work.samples)
+        source = LabelledImages(images, known, tools.prepared if tools.needs_pixels else None)
         contents = collect_contents(tools.extract(source, work.samples))
+        known.save()
         division = divide(work, contents)
         checkpoints = Checkpoints(runtime.database, work.model, lease)
         runner = StageRunner(work.options, division.samples[Split.TRAIN], checkpoints, lease)
