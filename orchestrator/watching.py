@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,7 @@ from db.ledger import control
 from db.ledger.closing import close_finished_jobs
 from db.ledger.progress import models_of, progress
 from db.workers import live_workers, reason_to_wait
+from orchestrator import waiting
 from orchestrator.planning import plan_or_fail
 from workers.access import Access
 from workers.naming import default_worker_id
@@ -29,6 +31,8 @@ from workers.sweeper import Sweeper
 from workers.waking import NullWaker, Waker, wake
 
 POLL_INTERVAL_S = 0.25
+# A job in which nothing has happened for so long is looked at more closely.
+STILL_AFTER_S = 5.0
 
 Supervise = Callable[[], None]
 
@@ -50,9 +54,17 @@ def make_waker(settings: Settings, database: Database) -> Waker:
     return waker
 
 
-def run_to_end(
-    database: Database, settings: Settings, job_id: int, waker: Waker, *, on_progress: Callable[[Progress], None]
-) -> None:
+class Listener(Protocol):
+    """Someone who is told how a job goes."""
+
+    def update(self, progress: Progress) -> None:
+        """The job is so far; several times a second."""
+
+    def waits(self, reason: str) -> None:
+        """Nothing has happened for a while, for this reason."""
+
+
+def run_to_end(database: Database, settings: Settings, job_id: int, waker: Waker, listener: Listener) -> None:
     """Plan a job and wait until it has ended.
 
     Args:
@@ -60,24 +72,50 @@ def run_to_end(
         settings: how many workers, how often to sweep.
         job_id: the job.
         waker: what wakes workers.
-        on_progress: told how far the job is, several times a second.
+        listener: told how far the job is, and why it waits.
 
     Raises:
         SetupError: workers cannot start.
         LabelyardError: planning failed; the job has then failed too.
     """
     planner = Planner(database, job_id, Access.of(settings), waker)
+    stillness = _Stillness(database, settings, job_id)
     with _workers(database, settings, job_id, waker) as supervise:
         planner.start()
         while True:
             supervise()
             planner.check()
             state, so_far = _look(database, job_id)
-            on_progress(so_far)
+            listener.update(so_far)
             if state.is_final or state is JobState.PAUSED:
                 return
+            if reason := stillness.reason(so_far):
+                listener.waits(reason)
             _require_able_workers(database, job_id, own_prefix=default_worker_id() if settings.is_embedded else "")
             time.sleep(POLL_INTERVAL_S)
+
+
+class _Stillness:
+    """Notices when nothing happens, and finds out why."""
+
+    def __init__(self, database: Database, settings: Settings, job_id: int) -> None:
+        self._database = database
+        self._around = waiting.surroundings(settings, database)
+        self._job_id = job_id
+        self._progress: Progress | None = None
+        self._looks_again_at_s = 0.0
+
+    def reason(self, progress: Progress) -> str | None:
+        """Why it is still, each time that it has been for a while."""
+        now_s = time.monotonic()
+        if progress == self._progress and now_s < self._looks_again_at_s:
+            return None
+        is_still = progress == self._progress
+        self._progress, self._looks_again_at_s = progress, now_s + STILL_AFTER_S
+        return self._database.query(lambda session: self._ask(session, progress)) if is_still else None
+
+    def _ask(self, session: Session, progress: Progress) -> str | None:
+        return waiting.reason_to_wait(session, control.get_job(session, self._job_id), progress, self._around)
 
 
 def _look(database: Database, job_id: int) -> tuple[JobState, Progress]:

@@ -47,6 +47,9 @@ class Reporter(Protocol):
     def update(self, progress: Progress) -> None:
         """The job is so far."""
 
+    def waits(self, reason: str) -> None:
+        """Nothing happens, for this reason."""
+
     def stopped(self, summary: JobSummary) -> None:
         """The user stopped it."""
 
@@ -97,6 +100,7 @@ class PlainReporter:
     def __init__(self) -> None:
         self._speed = Speed()
         self._said_at_s = time.monotonic()
+        self._said_reason: str | None = None
 
     def __enter__(self) -> Self:
         """Nothing to begin."""
@@ -127,6 +131,12 @@ class PlainReporter:
                 f"{num_seen:,} of {progress.num_planned:,} images, {self._speed.images_per_s:.1f} images/s, "
                 f"{count(progress.num_errors, 'error')}, {left} left"
             )
+
+    def waits(self, reason: str) -> None:
+        """Say why, once."""
+        if reason != self._said_reason:
+            self._said_reason = reason
+            self._say(f"Waiting: {reason}")
 
     def stopped(self, summary: JobSummary) -> None:
         """Say how to go on."""
@@ -196,6 +206,9 @@ class JsonReporter(PlainReporter):
     def update(self, progress: Progress) -> None:
         """Say nothing."""
 
+    def waits(self, reason: str) -> None:
+        """Say nothing."""
+
     def stopped(self, summary: JobSummary) -> None:
         """Print the job."""
         print_json(summary.to_json())
@@ -214,6 +227,9 @@ class QuietReporter(PlainReporter):
         """Say nothing."""
 
     def update(self, progress: Progress) -> None:
+        """Say nothing."""
+
+    def waits(self, reason: str) -> None:
         """Say nothing."""
 
     def summary(self, database: Database, summary: JobSummary, out: Path | None, figure: Path | None) -> None:

@@ -87,7 +87,7 @@ def finish(
     waker = waker or make_waker(context.settings, context.database)
     reporter = reporter or reporter_for(context, job_id, outputs)
     with pausing_on_ctrl_c(context, job_id), reporter:
-        run_to_end(context.database, context.settings, job_id, waker, on_progress=reporter.update)
+        run_to_end(context.database, context.settings, job_id, waker, reporter)
     summary = context.database.query(lambda session: summarise(session, job_id))
     if summary.state is not JobState.DONE:
         reporter.stopped(summary)

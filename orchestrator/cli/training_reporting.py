@@ -143,6 +143,7 @@ class JsonTrainingReporter(PlainTrainingReporter):
     # What differs from labelling is the object alone.
     resumed = JsonReporter.resumed
     update = JsonReporter.update
+    waits = JsonReporter.waits
 
     def accepted(self, summary: JobSummary) -> None:
         """Print the job."""

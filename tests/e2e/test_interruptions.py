@@ -1,5 +1,6 @@
 """Jobs that are stopped, killed, paused, retried or left to others, embedded."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -50,6 +51,20 @@ def test_a_job_that_someone_else_pauses_writes_no_file_and_ends_with_130(cli: Cl
     assert running.returncode == 130, said
     assert "jobs resume 1" in said
     assert not (cli.cwd / "o.csv").exists()
+
+
+def test_a_job_without_room_for_its_rows_says_so_and_waits(cli: Cli, photographs: Photographs):
+    photographs(5)
+    running = cli.start("label", "photographs", "--model", MODEL, LABELYARD_MIN_FREE_BYTES=str(2**60))
+    assert running.stdout is not None
+    said = next(line for line in running.stdout if line.startswith("Waiting: "))
+    assert "make space, and work goes on by itself" in said
+    full = {"LABELYARD_MIN_FREE_BYTES": str(2**60)}
+    shown = cli("jobs", "show", "1", "--json", **full)
+    assert "LABELYARD_MIN_FREE_BYTES" in json.loads(shown.stdout)["waits_for"], shown.stderr
+    os.kill(running.pid, signal.SIGINT)
+    assert running.wait(60) == 130
+    assert cli.json("jobs", "resume", "1")["num_predictions"] == 5
 
 
 def test_jobs_resume_finishes_what_a_killed_command_left(cli: Cli, photographs: Photographs):
