@@ -88,7 +88,7 @@ def hostile_server() -> Iterator[HostileServer]:
                 # The client has had enough.
                 self.close_connection = True
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815 - its name is the protocol's
 
         def log_message(self, *_: object) -> None:
             """Keep requests out of the tests' output."""
@@ -96,7 +96,7 @@ def hostile_server() -> Iterator[HostileServer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         told = HostileServer(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield told
         told.has_ended.set()

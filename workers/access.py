@@ -30,8 +30,8 @@ def is_url(text: str) -> bool:
 
 
 def scheme_of(url: str) -> str:
-    """What a URL begins with, in small letters; of a chain, the last link's."""
-    return url.rpartition("::")[2].partition("://")[0].lower()
+    """What a URL begins with, in small letters."""
+    return url.partition("://")[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ def _path_of(descriptor: int, path: str) -> str:
 
 
 def _require_known(url: str) -> None:
-    if "::" in url:
+    # Two colons are nothing special on the web: in queries, or in addresses such as http://[::1]/.
+    if "::" in url and scheme_of(url) not in WEB_SCHEMES:
         raise NotAllowedError(f"{url} chains file systems, which is refused; name the file itself.")
     if scheme_of(url) not in WEB_SCHEMES | STORE_SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in sorted(WEB_SCHEMES | STORE_SCHEMES - {"memory"}))

@@ -63,9 +63,11 @@ def remote_errors() -> tuple[type[Exception], ...]:
 
 def refusal(error: BaseException | None) -> NotAllowedError | None:
     """The refusal that an error goes back to; client libraries wrap it in errors of their own."""
-    while error is not None and not isinstance(error, NotAllowedError):
+    seen = set()  # causes may go round in a circle
+    while error is not None and not isinstance(error, NotAllowedError) and id(error) not in seen:
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return error
+    return error if isinstance(error, NotAllowedError) else None
 
 
 def explain(url: str, error: Exception) -> str:

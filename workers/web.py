@@ -71,7 +71,8 @@ class GuardedFileSystem(HTTPFileSystem):  # type: ignore[misc]  # fsspec has no 
             cause = error.__cause__
             if cause is None or getattr(cause, "status", None) in _NOT_FOUND:
                 raise
-            raise cause from None
+        # Out of the block, or the cause's context would lead back to itself.
+        raise cause
 
     async def _fetch(self, url: str, start: int, num_bytes: int) -> bytes:
         """Read a part of a resource, fewer bytes where it ends, in bounded memory and time."""

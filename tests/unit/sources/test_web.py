@@ -1,4 +1,4 @@
-"""The web as a source, against real servers: nothing private is reached, nothing is endless, little is lost to chance."""
+"""The web as a source, against real servers: nothing private is reached, nothing is endless, failures pass."""
 
 import socket
 import tarfile
@@ -21,6 +21,13 @@ from workers.web import NUM_ATTEMPTS, is_public
 
 LIMITS = ImageLimits(max_bytes=10**6, max_pixels=10**6)
 OPEN = Access(allow_private_hosts=True)
+PRIVATE = [
+    *("127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"),
+    *("224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "::1", "::", "::ffff:127.0.0.1"),
+    *("::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::10.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1"),
+    *("2002:7f00:1::", "2002:a00:1::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "fec0::1", "ff02::1"),
+    *("2001:db8::1", "::127.0.0.1", "2001::1"),
+]
 METADATA = "http://169.254.169.254/latest/meta-data/a.jpg"
 
 
@@ -42,19 +49,13 @@ def error_of(url, access=OPEN):
     return caught.value
 
 
-@pytest.mark.parametrize(
-    "address",
-    """127.0.0.1 127.8.8.8 10.0.0.1 172.16.3.4 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 240.0.0.1
-    255.255.255.255 192.0.2.1 198.18.0.1 ::1 :: ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254
-    64:ff9b::10.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 2002:7f00:1:: 2002:a00:1:: fe80::1 fe80::1%eth0 fc00::1
-    fd00:ec2::254 fec0::1 ff02::1 2001:db8::1 ::127.0.0.1 2001::1""".split(),
-)
+@pytest.mark.parametrize("address", PRIVATE)
 def test_address_that_is_not_of_the_internet(address):
     assert not is_public(address)
 
 
 @pytest.mark.parametrize(
-    "address", "1.1.1.1 93.184.216.34 2606:4700::1111 64:ff9b::1.1.1.1 ::ffff:1.1.1.1 2002:101:101::".split()
+    "address", ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::1.1.1.1", "::ffff:1.1.1.1", "2002:101:101::"]
 )
 def test_address_of_the_internet(address):
     assert is_public(address)
