@@ -21,7 +21,7 @@ from core.errors import InputError
 from core.items import ArrayLocator, FileLocator, Locator, MemberLocator
 from core.types import Reason
 from workers.access import Access, is_url
-from workers.archives import ARCHIVE_ERRORS, NUM_HEAD_BYTES, decompressed, is_compressed
+from workers.archives import ARCHIVE_ERRORS, NUM_HEAD_BYTES, ArchiveLimitError, decompressed, is_compressed
 from workers.files import FileStamp, opened, read_range, read_up_to, size_of
 from workers.ml.arrays import MAX_HEADER_BYTES, ArrayHeader, check_item, from_array, item_from_bytes, read_header
 from workers.ml.limits import ImageLimits
@@ -135,6 +135,9 @@ class ItemReader:
             window = self._window(locator)
             try:
                 return window.read(locator.offset, locator.num_bytes)
+            except ArchiveLimitError as error:
+                window.close()
+                raise InputError(Reason.TOO_MANY_BYTES, f"{locator.uri} is refused: {error}.") from error
             except ARCHIVE_ERRORS as error:
                 window.close()
                 raise InputError(

@@ -5,7 +5,7 @@ from typing import IO, TYPE_CHECKING
 
 from core.errors import DatasetError
 from orchestrator.datasets.values import Dataset, LabelledItem, listed
-from orchestrator.sources.arrays import ArraySource
+from orchestrator.sources.arrays import ArraySource, check_length
 from orchestrator.sources.specs import SourceSpec
 from orchestrator.sources.trees import tree_of
 from workers.access import Access
@@ -62,6 +62,7 @@ def _read_labels(file: IO[bytes], text: str, *, num_images: int) -> "np.ndarray"
     except ValueError as error:
         raise DatasetError(f"{text} is not an .npy array: {error}. Save it with numpy.save.") from error
     _check_header(header, text, num_images=num_images)
+    check_length(file, header, text)
     file.seek(0)
     try:
         values: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)

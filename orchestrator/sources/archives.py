@@ -7,7 +7,7 @@ from core.errors import SourceError
 from core.items import Item, MemberLocator
 from orchestrator.sources.specs import Items
 from orchestrator.sources.trees import Tree
-from workers.archives import ARCHIVE_ERRORS, decompressed, regular_members
+from workers.archives import ARCHIVE_ERRORS, ArchiveLimitError, decompressed, regular_members
 from workers.ml.formats import NUM_SNIFFED_BYTES, has_image_name, sniff
 
 
@@ -41,6 +41,8 @@ class ArchiveSource:
                         yield self._item(member)
                     else:
                         self.num_skipped += 1
+        except ArchiveLimitError as error:
+            raise SourceError(f"{self._location} is refused: {error}.") from error
         except ARCHIVE_ERRORS as error:
             raise SourceError(
                 f"{self._location} cannot be read as a tar archive: {error}. Check that it is complete."

@@ -6,6 +6,7 @@ from core.errors import InputError, SourceError
 from core.items import ArrayLocator, Item
 from orchestrator.sources.specs import Items
 from orchestrator.sources.trees import Tree
+from workers.files import size_of
 
 if TYPE_CHECKING:
     from workers.ml.arrays import ArrayHeader
@@ -68,7 +69,27 @@ def read_image_header(file: IO[bytes], location: str) -> "ArrayHeader":
             f"{location} is in Fortran order, which scatters each image over the whole file; "
             "save numpy.ascontiguousarray(array)."
         )
+    if not all(header.shape[1:]):
+        raise SourceError(f"{location} has the shape {header.shape}, whose images have no pixels.")
+    check_length(file, header, location)
     return header
+
+
+def check_length(file: IO[bytes], header: "ArrayHeader", location: str) -> None:
+    """Make sure that a file is as long as its header says, before anything is counted or kept by what that says.
+
+    Raises:
+        SourceError: it is shorter, or nobody knows.
+    """
+    size = size_of(file)
+    if size is None:
+        raise SourceError(f"{location} is on a server that does not say how large it is. Copy it to a folder.")
+    expected = header.item_offset(header.shape[0]) if header.shape else 0
+    if size < expected:
+        raise SourceError(
+            f"{location} is cut short: an array of shape {header.shape} and type {header.dtype} has {expected:,} "
+            f"bytes, the file {size:,}. Save or copy it again."
+        )
 
 
 def read_scale(file: IO[bytes], header: "ArrayHeader") -> float:

@@ -2,10 +2,11 @@
 
 import codecs
 import csv
+import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 from core.errors import SourceError
 from workers.ml.formats import has_image_name
@@ -13,6 +14,11 @@ from workers.ml.formats import has_image_name
 # Column names that are taken for the images' when nobody says which, most telling first.
 DEFAULT_COLUMNS = ("image", "path", "file", "filename", "url")
 _PARQUET_ROWS_AT_A_TIME = 8192
+# Read at a time of each column; Arrow takes a row group's whole column otherwise.
+_PARQUET_BUFFER_NUM_BYTES = 1024**2
+# Limits that honest manifests are far from: of a line, and of what is read of a Parquet file's row group.
+MAX_LINE_NUM_BYTES = 1024**2
+MAX_ROW_GROUP_NUM_BYTES = 1024**3
 
 Entries = Iterator[str | None]
 TableReader = Callable[[IO[bytes], str, str | None], Entries]
@@ -35,7 +41,7 @@ def read_lines(file: IO[bytes], location: str, column: str | None) -> Entries:
     """Read one entry per line; blank lines are no entries."""
     if column is not None:
         raise SourceError(f"{location} is a plain list, which has no columns; leave --column {column} out.")
-    for line in _decoded(file):
+    for line in _decoded(file, location):
         entry = line.rstrip("\r\n")
         if entry.strip():
             yield entry
@@ -58,7 +64,7 @@ def read_parquet(file: IO[bytes], location: str, column: str | None) -> Entries:
 
 def read_csv_rows(file: IO[bytes], location: str, choose: ColumnChooser) -> Rows:
     """Read some columns of a CSV file whose first line names its columns; every cell is text."""
-    lines = csv.DictReader(_decoded(file))
+    lines = csv.DictReader(_decoded(file, location))
     try:
         columns = lines.fieldnames or ()
         if len(columns) == 1 and has_image_name(columns[0]):
@@ -76,13 +82,13 @@ def read_csv_rows(file: IO[bytes], location: str, choose: ColumnChooser) -> Rows
 def read_jsonl_rows(file: IO[bytes], location: str, choose: ColumnChooser) -> Rows:
     """Read some keys of each line's object."""
     chosen: Sequence[str] = ()
-    for number, line in enumerate(_decoded(file), start=1):
+    for number, line in enumerate(_decoded(file, location), start=1):
         if not line.strip():
             continue
         where = f"Line {number} of {location}"
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SourceError(f"{where} is not JSON: {error}.") from error
         if not isinstance(row, dict):
             raise SourceError(f'{where} is not a JSON object; expected {{"image": …}}.')
@@ -100,14 +106,15 @@ def read_parquet_rows(file: IO[bytes], location: str, choose: ColumnChooser) -> 
 
     number = 0
     try:
-        table = parquet.ParquetFile(file)
+        table = parquet.ParquetFile(file, buffer_size=_PARQUET_BUFFER_NUM_BYTES)
         chosen = list(choose(table.schema_arrow.names))
+        _check_row_groups(table.metadata, chosen, location)
         for batch in table.iter_batches(batch_size=_PARQUET_ROWS_AT_A_TIME, columns=chosen):
             # By name: a batch has its columns in the file's order, and each once.
             for values in zip(*(batch.column(name).to_pylist() for name in chosen), strict=True):
                 number += 1
                 yield Row(f"Row {number} of {location}", values)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{location} is not a Parquet file: {error}") from error
 
 
@@ -167,7 +174,28 @@ def _images(reader: RowReader, file: IO[bytes], location: str, column: str | Non
         yield entry_text(cell, where)
 
 
-def _decoded(file: IO[bytes]) -> Iterator[str]:
+def _check_row_groups(metadata: Any, chosen: Sequence[str], location: str) -> None:  # noqa: ANN401  Arrow has no types
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(index) for index in range(group.num_columns)]
+        num_bytes = sum(
+            column.total_uncompressed_size for column in columns if column.path_in_schema.partition(".")[0] in chosen
+        )
+        if num_bytes > MAX_ROW_GROUP_NUM_BYTES:
+            raise SourceError(
+                f"Row group {number} of {location} has {num_bytes:,} bytes; at most {MAX_ROW_GROUP_NUM_BYTES:,} are "
+                "read at once. Write it in smaller row groups."
+            )
+
+
+def _decoded(file: IO[bytes], location: str) -> Iterator[str]:
     """Read lines with their ends, without a byte order mark; bytes that are not UTF-8 survive as in file names."""
-    for number, line in enumerate(file):
+    # Files of fsspec read a line however long it is.
+    lines = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
+    for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_NUM_BYTES + 1), b"")):
+        if len(line) > MAX_LINE_NUM_BYTES:
+            raise SourceError(
+                f"Line {number + 1} of {location} has more than {MAX_LINE_NUM_BYTES:,} bytes; expected a path or a "
+                "row. Check that it is a manifest."
+            )
         yield os.fsdecode(line if number else line.removeprefix(codecs.BOM_UTF8))

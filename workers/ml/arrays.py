@@ -7,6 +7,7 @@ looks at it, and a seek works on object stores too. Knows nothing of OpenCV; pla
 import math
 from dataclasses import dataclass
 from io import BytesIO
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ WHITE = 255.0
 NUM_SCALE_SAMPLES = 64
 # NumPy refuses longer headers too, but reads them first, however long they say that they are.
 MAX_HEADER_BYTES = 64 * 1024
+# What NumPy lets through besides ValueError when it parses a header as Python's literals.
+_HEADER_ERRORS = (SyntaxError, TokenError, RecursionError, MemoryError, TypeError, LookupError, OverflowError)
 # How far a float may lie outside of 0..255 and still be rounding.
 _TOLERANCE = 0.5
 
@@ -55,7 +58,10 @@ def read_header(file: IO[bytes]) -> ArrayHeader:
     version = np.lib.format.read_magic(file)
     # Version 3 differs from 2 in the encoding of field names only, and arrays with fields are no images.
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, is_fortran, dtype = reader(file)
+    try:
+        shape, is_fortran, dtype = reader(file)
+    except _HEADER_ERRORS as error:
+        raise ValueError(f"its header cannot be read ({type(error).__name__})") from error
     if any(length < 0 for length in shape):
         raise ValueError(f"its shape is {shape}, which no array has")
     return ArrayHeader(tuple(shape), dtype, bool(is_fortran), file.tell())

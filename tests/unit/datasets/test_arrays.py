@@ -109,7 +109,7 @@ def test_array_that_is_cut_short_is_refused(write_arrays, opened, tmp_path):
     path = tmp_path / "labels.npy"
     path.write_bytes(path.read_bytes()[:-8])
 
-    with pytest.raises(DatasetError, match=r"labels.npy is cut short"):
+    with pytest.raises(SourceError, match=r"labels.npy is cut short"):
         opened(text)
 
 
