@@ -1,17 +1,20 @@
 """Carrying models: to files for Keras, ONNX Runtime or another Labelyard, and from another Labelyard's files."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pydantic import TypeAdapter
+
 from core.errors import DamagedModelError, SetupError, UsageError
 from core.exits import ExitCode
 from core.items import unescape_name
 from core.labels import ClassLabel
 from core.training import EpochMetrics, TrainingRecord
-from core.types import ArtifactKind, Split, TrainMode
+from core.types import ArtifactKind
 from db.artifacts import write_artifact
 from db.database import Database
 from db.model_tables import ModelTable
@@ -22,8 +25,12 @@ from orchestrator.exporting import check_file, move_into_place
 from orchestrator.naming import check_new_name, find_trained
 from orchestrator.training import check_classes
 from workers.exporting import ExportFormat
-from workers.ml.exports.exchange_file import ModelDescription, read_exchange
+from workers.ml.exports.exchange_file import EXPECTED, ModelDescription, read_exchange
+from workers.ml.exports.foreign import NUM_HEAD_BYTES, describe_foreign
 from workers.ml.tensors import to_bytes
+
+# The largest network that Keras Applications has, ConvNeXtXLarge, takes 1.4 GB.
+MAX_NUM_BYTES = 4 * 1024**3
 
 
 def export_model(database: Database, text: str, *, format_name: str, path: Path) -> str:
@@ -74,10 +81,7 @@ def import_model(database: Database, path: Path, *, name: str | None) -> tuple[s
         UsageError: the file is not there, or the name is taken by other classes.
         DamagedModelError: it is no such file, or not as it was written.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+    data = _read_file(path)
     description, head, network = read_exchange(data, name=str(path))
     new = _new_model(description, name)
     with database.read() as session:
@@ -96,6 +100,21 @@ def import_model(database: Database, path: Path, *, name: str | None) -> tuple[s
         make_ready(session, model, replace(trained, artifact_ids=artifact_ids))
         champion = champion_of(session, model.name)
         return model.label, champion is not None and champion.id == model_id
+
+
+def _read_file(path: Path) -> bytes:
+    """Read a whole file, unless its size says already that it is no model of ours."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            # What the first bytes give away is better to know than the size.
+            is_foreign = describe_foreign(file.read(NUM_HEAD_BYTES)) is not None
+            if size > MAX_NUM_BYTES and not is_foreign:
+                raise UsageError(f"{path} has {size:,} bytes; at most {MAX_NUM_BYTES:,} are read. {EXPECTED}")
+            file.seek(0)
+            return file.read(NUM_HEAD_BYTES if is_foreign else size)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}. Check the path.") from error
 
 
 def _write(label: str, format_name: str, path: Path) -> None:
@@ -123,14 +142,8 @@ def _new_model(description: ModelDescription, name: str | None) -> NewModel:
 def _history(description: ModelDescription, *, name: str) -> tuple[list[EpochMetrics], TrainedModel]:
     """How the model came to be; its artifacts are still to be written."""
     try:
-        epochs = [
-            EpochMetrics(**{**epoch, "stage": TrainMode(epoch["stage"]), "split": Split(epoch["split"])})
-            for epoch in description.epochs
-        ]
-        evaluations = tuple(
-            NewEvaluation(**{**values, "split": None if values["split"] is None else Split(values["split"])})
-            for values in description.evaluations
-        )
+        epochs = [TypeAdapter(EpochMetrics).validate_python(epoch) for epoch in description.epochs]
+        evaluations = tuple(TypeAdapter(NewEvaluation).validate_python(values) for values in description.evaluations)
         record = TrainingRecord.from_json(description.training)
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedModelError(f"{name} has a description that cannot be used: {error}.") from error

@@ -5,6 +5,7 @@ What a model consists of is not known here; whoever reads says what it expects.
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -55,8 +56,30 @@ def from_bytes(data: bytes, *, name: str) -> tuple[dict[str, np.ndarray], dict[s
             f"({error}). Train or import the model again."
         ) from error
     length = int.from_bytes(data[:_LENGTH_NUM_BYTES], "little")
-    header = json.loads(data[_LENGTH_NUM_BYTES : _LENGTH_NUM_BYTES + length])
+    try:
+        header = json.loads(data[_LENGTH_NUM_BYTES : _LENGTH_NUM_BYTES + length], object_pairs_hook=_once_each)
+    except ValueError as error:
+        raise DamagedModelError(f"{name} is damaged: {error}. Train or import the model again.") from error
     return tensors, dict(header.get(_METADATA_KEY, {}))
+
+
+def check_finite(tensors: Mapping[str, np.ndarray], *, name: str) -> None:
+    """Make sure that arrays hold numbers, none of them infinite.
+
+    Args:
+        tensors: by name.
+        name: what they are, for the message.
+
+    Raises:
+        DamagedModelError: one does not; the message names it.
+    """
+    for key, tensor in tensors.items():
+        num_bad = int(np.count_nonzero(~np.isfinite(tensor)))
+        if num_bad:
+            raise DamagedModelError(
+                f"{name} cannot be used: {num_bad} of {tensor.size} values of {key!r} are infinite or no numbers at "
+                "all. Train the model again."
+            )
 
 
 def check_shapes(tensors: Mapping[str, np.ndarray], expected: Expected, *, name: str) -> None:
@@ -81,6 +104,14 @@ def check_shapes(tensors: Mapping[str, np.ndarray], expected: Expected, *, name:
         if key not in expected:
             received = describe_array(tensor.shape, tensor.dtype)
             raise DamagedModelError(f"{name} is not what was written: received {key!r}, {received}, which is unknown.")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse names that stand twice: of two readers each might take another."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a name stands twice in its header")
+    return values
 
 
 def describe_array(shape: tuple[int, ...], dtype: np.dtype) -> str:

@@ -14,9 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import DamagedModelError
 from core.types import ResizeMode, TrainMode
 from workers.ml.catalog import get_backbone
-from workers.ml.tensors import check_shapes, from_bytes, to_bytes
+from workers.ml.exports.foreign import NUM_HEAD_BYTES, describe_foreign
+from workers.ml.tensors import check_finite, check_shapes, from_bytes, to_bytes
 
 FORMAT_VERSION = 1
+EXPECTED = (
+    "Expected what `labelyard models export --format safetensors` writes: export the model with it where it is, or "
+    "train it here."
+)
 _DESCRIPTION, _SHA256 = "labelyard", "sha256"
 _HEAD, _NETWORK = "head/", "network/"
 
@@ -42,7 +47,7 @@ class ModelDescription(BaseModel):
     mode: TrainMode
     resize: ResizeMode
     labels: list[ClassDescription] = Field(min_length=2)
-    temperature: float
+    temperature: float = Field(gt=0, allow_inf_nan=False)
     fingerprint: str
     training: dict[str, Any]  # core.training.TrainingRecord
     evaluations: list[dict[str, Any]]  # db.trainings.NewEvaluation
@@ -80,11 +85,15 @@ def read_exchange(
         DamagedModelError: it is no such file, or not as it was written.
         UnknownModelError: this version of Labelyard does not know its backbone.
     """
+    kind = describe_foreign(data[:NUM_HEAD_BYTES])
+    if kind is not None:
+        raise DamagedModelError(
+            f"{name} is {kind}. Such files can run code when they are loaded, and are never opened here. {EXPECTED}"
+        )
     tensors, metadata = from_bytes(data, name=name)
     if _DESCRIPTION not in metadata:
         raise DamagedModelError(
-            f"{name} is a safetensors file, but none of Labelyard's: it has no description. "
-            "Expected what `labelyard models export --format safetensors` writes."
+            f"{name} is a safetensors file, but none of Labelyard's: it has no description. {EXPECTED}"
         )
     try:
         description = ModelDescription.model_validate_json(metadata[_DESCRIPTION])
@@ -94,6 +103,10 @@ def read_exchange(
         raise DamagedModelError(f"{name} has a description that cannot be used: {where}: {problem['msg']}.") from error
     if metadata.get(_SHA256) != _digest(tensors):
         raise DamagedModelError(f"{name} is damaged: its numbers do not have the sha256 that it names. Copy it again.")
+    strange = [key for key in tensors if not key.startswith((_HEAD, _NETWORK))]
+    if strange:
+        raise DamagedModelError(f"{name} holds {strange[0]!r}, which belongs to no part of a model. {EXPECTED}")
+    check_finite(tensors, name=name)
     head, network = _part(tensors, _HEAD), _part(tensors, _NETWORK)
     num_features, num_classes = get_backbone(description.backbone).feature_size, len(description.labels)
     expected = {"weights": ((num_features, num_classes), "float32"), "bias": ((num_classes,), "float32")}
