@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Self
 
-from core.errors import InputError, NotAllowedError
+from core.errors import InputError
 from core.types import Reason
 from workers.access import Access, is_url
-from workers.urls import explain, file_system, refusal, remote_errors
+from workers.urls import describe_refusal, explain, file_system, refusal, remote_errors
 
 _READ_NUM_BYTES = 1024**2
 
@@ -54,7 +54,7 @@ def translated(uri: str) -> Iterator[None]:
     except remote_errors() as error:
         refused = refusal(error)
         if refused is not None:
-            raise InputError(Reason.NOT_ALLOWED, _refused(uri, refused)) from error
+            raise InputError(Reason.NOT_ALLOWED, describe_refusal(uri, refused)) from error
         why = explain(uri, error) if is_url(uri) else getattr(error, "strerror", None) or str(error)
         raise InputError(Reason.UNREADABLE, f"{uri} cannot be read: {why}. Check access from the worker.") from error
 
@@ -117,7 +117,3 @@ def _open_local(uri: str, access: Access) -> IO[bytes]:
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
         raise InputError(Reason.UNREADABLE, f"{uri} is {what}; expected a regular file.")
     return os.fdopen(descriptor, "rb")
-
-
-def _refused(uri: str, refused: NotAllowedError) -> str:
-    return str(refused) if uri in str(refused) else f"{uri} is not read: {refused}."

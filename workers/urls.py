@@ -70,12 +70,14 @@ def refusal(error: BaseException | None) -> NotAllowedError | None:
     return error if isinstance(error, NotAllowedError) else None
 
 
+def describe_refusal(location: str, refused: NotAllowedError) -> str:
+    """Say in one sentence that a location is not read."""
+    return str(refused) if location in str(refused) else f"{location} is not read: {refused}."
+
+
 def explain(url: str, error: Exception) -> str:
     """Say in one sentence why a URL could not be opened, and how to mend it."""
     protocol = scheme_of(url)
-    refused = refusal(error)
-    if refused is not None:
-        return str(refused)
     if isinstance(error, ImportError):
         extra = _EXTRAS.get(protocol)
         mend = f"pip install 'labelyard[{extra}]'" if extra else str(error)

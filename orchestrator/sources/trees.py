@@ -12,7 +12,7 @@ from typing import IO, Protocol
 from core.errors import NotAllowedError, SourceError
 from orchestrator.sources.sorting import Entry
 from workers.access import Access, is_url
-from workers.urls import explain, file_system, remote_errors
+from workers.urls import describe_refusal, explain, file_system, refusal, remote_errors
 
 
 class EntryKind(IntEnum):
@@ -127,7 +127,7 @@ class RemoteTree:
         except FileNotFoundError:
             return None
         except remote_errors() as error:
-            raise SourceError(f"{location} cannot be opened: {explain(location, error)}") from error
+            raise SourceError(_remote_problem(location, error, "opened")) from error
         return EntryKind.FOLDER if info["type"] == "directory" else EntryKind.FILE
 
     def entries(self, location: str) -> Iterator[Entry]:
@@ -136,7 +136,7 @@ class RemoteTree:
             opened, path = file_system(location, self._access)
             listing = opened.ls(path, detail=True)
         except remote_errors() as error:
-            raise SourceError(f"{location} cannot be listed: {explain(location, error)}") from error
+            raise SourceError(_remote_problem(location, error, "listed")) from error
         folder = path.rstrip("/")
         for info in listing:
             whole = info["name"].rstrip("/")
@@ -151,7 +151,7 @@ class RemoteTree:
             opened, path = file_system(location, self._access)
             file: IO[bytes] = opened.open(path, "rb")
         except remote_errors() as error:
-            raise SourceError(f"{location} cannot be opened: {explain(location, error)}") from error
+            raise SourceError(_remote_problem(location, error, "opened")) from error
         return file
 
     def join(self, folder: str, name: str) -> str:
@@ -174,6 +174,13 @@ def _kind_of(entry: os.DirEntry[str]) -> EntryKind:
     except OSError:
         # A link into a place that may not be entered, or a circle of links.
         return EntryKind.OTHER
+
+
+def _remote_problem(location: str, error: Exception, what: str) -> str:
+    refused = refusal(error)
+    if refused is not None:
+        return describe_refusal(location, refused)
+    return f"{location} cannot be {what}: {explain(location, error)}"
 
 
 def _problem(location: str, error: OSError | ValueError) -> str:
