@@ -1,10 +1,13 @@
 """Requests that cannot be carried out: a clear message, the right exit code, nothing written."""
 
+import gzip
 import os
+import pickle
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,6 +114,51 @@ def test_an_array_that_is_not_images(cli: Cli):
 
 def test_http_without_leave(cli: Cli):
     refuse(cli, "http://127.0.0.1:9/a.jpg", "--model", MODEL, code=2, says="--allow-http")
+
+
+def test_a_source_outside_of_the_roots(cli: Cli, photographs: Photographs):
+    photographs(1)
+    (cli.cwd / "allowed").mkdir()
+    roots = f"{cli.cwd}/allowed"
+    for source in ("photographs", "allowed/../photographs/*.jpg", "s3://bucket/photographs"):
+        refuse(cli, source, "--model", MODEL, code=2, says=f"read here: {roots}.", LABELYARD_SOURCE_ROOTS=roots)
+    done = cli("train", "photographs", "--name", "parts", LABELYARD_SOURCE_ROOTS=roots)
+    assert done.returncode == 2
+    assert "LABELYARD_SOURCE_ROOTS" in done.stderr
+
+
+def test_a_web_address_inside_of_the_network(cli: Cli):
+    for url in ("http://127.0.0.1:9/a.jpg", "http://169.254.169.254/latest/meta-data", "https://[::1]/a.jpg"):
+        refuse(cli, url, "--allow-http", "--model", MODEL, code=2, says="LABELYARD_ALLOW_PRIVATE_HOSTS=true.")
+
+
+def test_a_chained_url(cli: Cli):
+    refuse(cli, "simplecache::file:///etc/passwd", "--model", MODEL, code=2, says="chains file systems")
+
+
+def test_an_archive_that_would_grow_without_end(cli: Cli):
+    header = tarfile.TarInfo("a.jpg")
+    header.size = 9 * 1024**3
+    zeros = gzip.compress(bytes(64 * 1024**2))
+    with (cli.cwd / "bomb.tar.gz").open("wb") as file:
+        file.write(gzip.compress(header.tobuf(tarfile.GNU_FORMAT)))
+        for _ in range(header.size // 1024**2 // 64):
+            file.write(zeros)
+    done = cli("label", "bomb.tar.gz", "--model", MODEL, "--no-wait")
+    assert done.returncode == 2
+    assert "it grows to more than 100 times its size" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert cli.json("jobs", "show", "1")["state"] == "failed"
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5", "model.pkl"])
+def test_a_model_file_that_could_run_code(cli: Cli, name: str):
+    heads = {"model.keras": b"PK\x03\x04", "model.h5": b"\x89HDF\r\n\x1a\n", "model.pkl": pickle.dumps(["words"])}
+    (cli.cwd / name).write_bytes(heads[name] + bytes(1000))
+    done = cli("models", "import", name)
+    assert done.returncode == 3
+    assert "never opened here" in " ".join(done.stderr.split())
+    assert cli.json("models") == []
 
 
 def test_a_setting_that_cannot_be_read(cli: Cli, photographs: Photographs):
