@@ -3,15 +3,18 @@
 Knows nothing of images.
 """
 
+import io
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
-from typing import IO, Protocol
+from typing import IO, Any, Protocol, cast
 
 from core.errors import NotAllowedError, SourceError
 from orchestrator.sources.sorting import Entry
 from workers.access import Access, is_url
+from workers.files import read_up_to
 from workers.urls import describe_refusal, explain, file_system, refusal, remote_errors
 
 
@@ -149,14 +152,64 @@ class RemoteTree:
         """Open a file for reading and seeking."""
         try:
             opened, path = file_system(location, self._access)
-            file: IO[bytes] = opened.open(path, "rb")
+            return cast("IO[bytes]", _RemoteFile(opened.open(path, "rb"), location))
         except remote_errors() as error:
             raise SourceError(_remote_problem(location, error, "opened")) from error
-        return file
 
     def join(self, folder: str, name: str) -> str:
         """Join with one slash; the scheme's two stay."""
         return folder + name if folder.endswith("/") else f"{folder}/{name}"
+
+
+class _RemoteFile(io.RawIOBase):
+    """A file of fsspec's whose failures name it, whoever is reading: a table, an archive or an array.
+
+    Args:
+        file: of fsspec.
+        location: its URL.
+    """
+
+    def __init__(self, file: IO[bytes], location: str) -> None:
+        self.size = getattr(file, "size", None)
+        self._file = file
+        self._location = location
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - what can be written into
+        """Read as much as there is room for; less where the file ends."""
+        with self._translated():
+            data = read_up_to(self._file, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        with self._translated():
+            self._file.seek(offset, whence)
+        return self.tell()
+
+    def tell(self) -> int:
+        """The place."""
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It says so; what cannot be sought in fails when that is tried."""
+        return True
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
+        super().close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except remote_errors() as error:
+            raise SourceError(_remote_problem(self._location, error, "read any further")) from error
 
 
 def tree_of(location: str, access: Access) -> Tree:

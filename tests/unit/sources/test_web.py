@@ -254,3 +254,33 @@ def test_archives_and_arrays_of_a_server_that_sends_only_whole_files_are_read(se
         np.testing.assert_array_equal(reader.read(ArrayLocator(array, 3, 1.0)), images[3])
     with tarfile.open(tmp_path / "a.tar") as archive:
         assert len(archive.getmembers()) == 50
+
+
+@pytest.mark.parametrize("name", ["m.txt", "m.csv", "m.jsonl", "m.parquet", "a.tar", "a.tar.gz", "a.npy"])
+def test_answer_that_fails_while_it_is_planned_from_is_an_error_of_its_source(server, resolve, tmp_path, name):
+    write_tar(tmp_path / "a.tar", {"a.jpg": JPEG}, "w:")
+    write_tar(tmp_path / "a.tar.gz", {"a.jpg": JPEG}, "w:gz")
+    np.save(tmp_path / "a.npy", np.zeros((9, 9, 9, 3), np.float32))
+    starts = {"m.txt": b"a.jpg\n", "m.csv": b"image\na.jpg\n", "m.jsonl": b'{"image": "a.jpg"}\n', "m.parquet": b"PAR1"}
+    data = starts.get(name) or (tmp_path / name).read_bytes()[:200]
+    path = f"/{name}"
+
+    def break_off(request):
+        request.send_response(200)
+        request.send_header("Content-Length", "10000")
+        request.end_headers()
+        request.wfile.write(data if request.command == "GET" else b"")
+
+    def stream(request):
+        """Chunks without a length, and without the one that ends them."""
+        request.protocol_version = "HTTP/1.1"
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        request.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+        request.close_connection = True
+
+    with pytest.raises(SourceError, match=rf"{name} (cannot be read any further|is on a server that does not say)"):
+        resolve(server.answer(path, break_off), allow_http=True)
+    with pytest.raises(SourceError, match=name):
+        resolve(server.answer(path, stream), allow_http=True)
