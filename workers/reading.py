@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from gzip import BadGzipFile
 from io import BytesIO
 from itertools import count
 from types import TracebackType
@@ -25,7 +26,7 @@ from workers.archives import ARCHIVE_ERRORS, NUM_HEAD_BYTES, ArchiveLimitError, 
 from workers.files import FileStamp, opened, read_range, read_up_to, size_of
 from workers.ml.arrays import MAX_HEADER_BYTES, ArrayHeader, check_item, from_array, item_from_bytes, read_header
 from workers.ml.limits import ImageLimits
-from workers.urls import is_web
+from workers.urls import explain, is_web, remote_errors
 from workers.windows import StreamWindow
 
 # Compressed archives that are kept open, at one place for each of the chunks that are read at the same time; a chunk
@@ -135,14 +136,9 @@ class ItemReader:
             window = self._window(locator)
             try:
                 return window.read(locator.offset, locator.num_bytes)
-            except ArchiveLimitError as error:
+            except ARCHIVE_ERRORS + remote_errors() as error:
                 window.close()
-                raise InputError(Reason.TOO_MANY_BYTES, f"{locator.uri} is refused: {error}.") from error
-            except ARCHIVE_ERRORS as error:
-                window.close()
-                raise InputError(
-                    Reason.CORRUPT, f"{locator.uri} is damaged before the end of {locator.member}: {error}."
-                ) from error
+                raise _packed_error(locator, error) from error
 
     def _window(self, locator: MemberLocator) -> StreamWindow:
         """The window that has the shortest way to a member."""
@@ -186,3 +182,13 @@ class ItemReader:
 def _unpacked(uri: str, access: Access) -> Iterator[IO[bytes]]:
     with opened(uri, access) as file, decompressed(file) as stream:
         yield stream
+
+
+def _packed_error(locator: MemberLocator, error: Exception) -> InputError:
+    """Tell an archive that is damaged from one whose server failed."""
+    if isinstance(error, ArchiveLimitError):
+        return InputError(Reason.TOO_MANY_BYTES, f"{locator.uri} is refused: {error}.")
+    if is_url(locator.uri) and isinstance(error, remote_errors()) and not isinstance(error, BadGzipFile):
+        why = explain(locator.uri, error)
+        return InputError(Reason.UNREADABLE, f"{locator.uri} cannot be read: {why}. Check access from the worker.")
+    return InputError(Reason.CORRUPT, f"{locator.uri} is damaged before the end of {locator.member}: {error}.")

@@ -284,3 +284,25 @@ def test_answer_that_fails_while_it_is_planned_from_is_an_error_of_its_source(se
         resolve(server.answer(path, break_off), allow_http=True)
     with pytest.raises(SourceError, match=name):
         resolve(server.answer(path, stream), allow_http=True)
+
+
+@pytest.mark.parametrize("mode", ["w:", "w:gz", "w:bz2"])
+def test_members_of_an_archive_whose_server_fails_are_asked_for_again_and_then_rows(server, tmp_path, mode):
+    place = write_tar(tmp_path / "a.tar", {"a.jpg": JPEG}, mode)["a.jpg"]
+    data = (tmp_path / "a.tar").read_bytes()
+    fine = server.send("/fine.tar", data, failing=1)
+
+    def fail_after_the_start(request):
+        """Sends what tells the archive's kind and its size, and then no more."""
+        request.send_response(200 if server.num_requests["/bad.tar"] < 3 else 503)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data[:100] if request.command == "GET" else b"")
+
+    bad = server.answer("/bad.tar", fail_after_the_start)
+    with ItemReader(LIMITS, OPEN) as reader:
+        assert reader.read(MemberLocator(fine, "a.jpg", *place)) == JPEG
+        with pytest.raises(InputError) as caught:
+            reader.read(MemberLocator(bad, "a.jpg", *place))
+    assert caught.value.reason is Reason.UNREADABLE
+    assert bad in caught.value.detail
