@@ -1,8 +1,8 @@
 """Deleting what nobody needs any more: ended jobs, unused versions, leftovers. What is running is never touched.
 
-A job's row goes first, with its chunks, so that nobody sees or retries half a job; its images and rows, by then nobody's,
-follow in batches, also after a death in between. Of jobs, models and versions the newest stays whatever its age: SQLite
-would give its number to the next one.
+A job's row goes first, with its chunks, so that nobody sees or retries half a job; its images and rows, by then
+nobody's, follow in batches, also after a death in between. Of jobs, models and versions the newest stays whatever its
+age: SQLite would give its number to the next one.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.types import ArtifactKind, JobState
 from db.clock import now_s
-from db.model_tables import ArtifactTable, EvaluationTable, ModelTable, PromotionTable, SampleTable
+from db.model_tables import ArtifactTable, ModelTable, PromotionTable, SampleTable
 from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, WorkerTable
 
 FINAL_STATES = tuple(state for state in JobState if state.is_final)
@@ -225,6 +225,3 @@ def _is_leftover(older_than_s: float) -> ColumnElement[bool]:
 def _is_gone(older_than_s: float) -> ColumnElement[bool]:
     has_chunks = exists().where(ChunkTable.worker_id == WorkerTable.id, ChunkTable.finished_at.is_(None))
     return and_(WorkerTable.seen_at < now_s() - older_than_s, ~has_chunks)
-
-
-__all__ = ["EvaluationTable"]
