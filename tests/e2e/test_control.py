@@ -55,7 +55,7 @@ def test_a_training_that_is_cancelled_stops_and_its_model_stays_unfinished(
 ):
     make_labelled_pictures(tmp_path / "pictures", num_images=12)
     running = cli.start(
-        "train", "pictures", "--name", "parts", "--backbone", MODEL, "--epochs", "10000", "--patience", "0"
+        "train", "pictures", "--name", "parts", "--backbone", MODEL, "--epochs", "10000", "--early-stop", "0"
     )
     wait_for(lambda: query(cli, "SELECT 1 FROM epoch"), "an epoch")
     assert "is cancelled" in cli("jobs", "cancel", "1").stdout
