@@ -21,6 +21,7 @@ from core.settings import Settings
 from db import gc
 from db.clock import now_s
 from db.compacting import compact
+from db.contents import count_contents, prune_contents
 from db.database import Database
 from db.features import FeatureUsage, evict_oldest, feature_usage
 from db.model_tables import ModelTable
@@ -145,6 +146,16 @@ def _features(place: Place, for_real: bool) -> Iterator[Leftover]:
         yield Leftover("feature vectors", number, f"of {_network(usage)}", num_bytes)
 
 
+def _contents(place: Place, for_real: bool) -> Iterator[Leftover]:
+    older_than_s = place.rules.older_than_s
+    number = place.database.query(partial(count_contents, older_than_s=older_than_s))
+    forget_some = partial(prune_contents, older_than_s=older_than_s, limit=BATCH_SIZE)
+    while for_real and place.database.transact(forget_some) == BATCH_SIZE:
+        continue
+    if number:
+        yield Leftover("notes on files", number, "by which those that have not changed are not read again")
+
+
 def _networks(place: Place, for_real: bool) -> Iterator[Leftover]:
     networks = ConvertedNetworks(place.settings.home)
     others = networks.others(())
@@ -168,6 +179,7 @@ _STEPS: tuple[Callable[[Place, bool], Iterator[Leftover]], ...] = (
     _artifacts,
     _workers,
     _features,
+    _contents,
     _networks,
 )
 

@@ -10,6 +10,7 @@ from core.labels import ClassLabel
 from core.settings import Settings
 from db.database import Database
 from db.workers import WorkerIdentity
+from workers.images.loading import Images
 from workers.ml.catalog import get_backbone
 from workers.ml.heads import Head
 from workers.ml.model_cache import BackboneCache, LoadedBackbone
@@ -19,9 +20,11 @@ from workers.trained import HeadCache
 HEAD = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), (ClassLabel("ant", "1"), ClassLabel("bee", "2")))
 
 
-@dataclass
-class GreyImages:
+class GreyImages(Images):
     """Every image is grey."""
+
+    def close(self):
+        """Has nothing open."""
 
     def read(self, locator):
         return repr(locator).encode()

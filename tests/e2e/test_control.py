@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from program import MODEL, Cli, kill_with_children, wait_for
 
+from db.schema import HEAD_REVISION
+
 ROOT = Path(__file__).parents[2]
 Photographs = Callable[..., Path]
 
@@ -105,7 +107,7 @@ def test_an_upgrade_under_a_celery_worker_stops_its_claims_and_it_says_so(cluste
     psql(cluster, "UPDATE alembic_version SET version_num = '9999'")
     refused = cluster("label", "photographs", "--model", MODEL, "--no-wait")
     assert refused.returncode == 3
-    psql(cluster, "UPDATE alembic_version SET version_num = '0004'")
+    psql(cluster, f"UPDATE alembic_version SET version_num = '{HEAD_REVISION}'")
     cluster.json("label", "photographs", "--model", MODEL, "--no-wait")
     wait_for(lambda: cluster.json("jobs", "show", "1")["state"] == "done", "the job's end")
     kill_with_children(worker)

@@ -16,6 +16,7 @@ from db.database import Database
 from db.ledger.progress import progress
 from orchestrator.planning import plan_or_fail
 from orchestrator.submitting import LabelRequest, submit
+from workers.access import Access
 from workers.app import create_app
 from workers.broker import BrokerWaker
 from workers.sweeper import Sweeper
@@ -53,7 +54,7 @@ def test_redis_holds_a_bounded_number_of_wake_ups_however_much_is_planned(
         request = LabelRequest([manifest], ["mobilenet"], LabelOptions(top_k=1 + priority), priority=priority)
         submitted = submit(ledger, settings, request)
         if priority is Priority.URGENT:
-            plan_or_fail(ledger, submitted.job_id, after_commit=lambda: wake(waker))
+            plan_or_fail(ledger, submitted.job_id, Access.of(settings), after_commit=lambda: wake(waker))
     sweeper = Sweeper(ledger, waker, interval_s=60.0, lease_s=60.0)
     for _ in range(NUM_SWEEPS):
         finish(ledger, claim(ledger))

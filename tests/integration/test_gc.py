@@ -16,10 +16,11 @@ from core.types import ArtifactKind, JobKind, JobState, ResizeMode, TrainMode
 from db import gc
 from db.artifacts import read_artifact, write_artifact
 from db.compacting import compact
+from db.contents import Content, save_contents
 from db.database import Database
 from db.features import feature_usage, save_features
 from db.ledger import control
-from db.model_tables import ArtifactPartTable, ArtifactTable, ModelTable
+from db.model_tables import ArtifactPartTable, ArtifactTable, ContentTable, ModelTable
 from db.models import NewModel, add_version, list_models
 from db.promotions import champion_of, promote, roll_back
 from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, WorkerTable
@@ -240,6 +241,15 @@ def test_features_of_a_model_that_is_gone_and_of_networks_that_nobody_uses_go(le
     with ledger.write() as session:
         session.connection().exec_driver_sql("UPDATE feature SET created_at = 0")
     assert [one.what for one in clean(place(ledger, tmp_path))] == ["of vgg16"]
+
+
+def test_what_was_noted_of_files_long_ago_is_forgotten(ledger: Database, tmp_path: Path):
+    with ledger.write() as session:
+        save_contents(session, [(f"{n:064}", Content("stamp", f"{n:064}")) for n in range(7)])
+    assert look(place(ledger, tmp_path)) == []
+    age(ledger, ContentTable, "noted_at", ContentTable.place < f"{5:064}")
+    assert kinds(clean(place(ledger, tmp_path))) == {"notes on files": 5}
+    assert count(ledger, ContentTable) == 2
 
 
 def test_rows_of_workers_that_are_long_gone_go_unless_they_have_a_chunk(ledger: Database, tmp_path: Path):
