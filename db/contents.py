@@ -57,9 +57,12 @@ def save_contents(session: Session, contents: Collection[tuple[str, Content]]) -
     replace_rows(session, "content", ("place", "stamp", "sha256", "noted_at"), rows, key="place")
 
 
-def count_contents(session: Session) -> int:
-    """How many files are known."""
-    return session.scalars(select(func.count()).select_from(ContentTable)).one()
+def count_contents(session: Session, *, older_than_s: float | None = None) -> int:
+    """How many files are known, or were read longer ago than this."""
+    query = select(func.count()).select_from(ContentTable)
+    if older_than_s is not None:
+        query = query.where(ContentTable.noted_at < now_s() - older_than_s)
+    return session.scalars(query).one()
 
 
 def prune_contents(session: Session, *, older_than_s: float | None, limit: int) -> int:

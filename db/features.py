@@ -105,6 +105,14 @@ def prune_features(
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
+def evict_oldest(session: Session, extractor: str, *, limit: int) -> int:
+    """Delete those vectors of one network and preprocessing that were stored first; returns how many."""
+    key = (FeatureTable.sha256, FeatureTable.variant)
+    chosen = select(*key).where(FeatureTable.extractor == extractor).order_by(FeatureTable.created_at).limit(limit)
+    result = session.execute(delete(FeatureTable).where(FeatureTable.extractor == extractor, tuple_(*key).in_(chosen)))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
 def _vector_length(session: Session, extractor: str) -> int:
     # All vectors of one extractor are of one length, and a sum would read all of them.
     one = select(func.length(FeatureTable.vector)).where(FeatureTable.extractor == extractor).limit(1)

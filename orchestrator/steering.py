@@ -26,8 +26,7 @@ def pause(database: Database, job_ids: Sequence[int]) -> list[str]:
         UnknownJobError: one is not there; none was paused.
         UsageError: one has ended; none was paused.
     """
-    with database.write() as session:
-        return [_pause(session, job_id) for job_id in job_ids]
+    return database.transact(lambda session: [_pause(session, job_id) for job_id in job_ids])
 
 
 def cancel(database: Database, job_ids: Sequence[int]) -> list[str]:
@@ -40,12 +39,7 @@ def cancel(database: Database, job_ids: Sequence[int]) -> list[str]:
         UnknownJobError: one is not there; none was cancelled.
         UsageError: one has ended; none was cancelled.
     """
-    said = []
-    with database.write() as session:
-        for job_id in job_ids:
-            control.cancel(session, job_id)
-            said.append(f"Job {job_id} is cancelled; {_rows(session, job_id)}.")
-    return said
+    return database.transact(lambda session: [_cancel(session, job_id) for job_id in job_ids])
 
 
 def set_priority(database: Database, job_ids: Sequence[int], priority: Priority) -> list[str]:
@@ -58,10 +52,7 @@ def set_priority(database: Database, job_ids: Sequence[int], priority: Priority)
         UnknownJobError: one is not there; none was changed.
         UsageError: one has ended; none was changed.
     """
-    with database.write() as session:
-        for job_id in job_ids:
-            control.set_priority(session, job_id, priority)
-    return [f"Job {job_id} is {priority.name.lower()}, from the next chunk on." for job_id in job_ids]
+    return database.transact(lambda session: [_set_priority(session, job_id, priority) for job_id in job_ids])
 
 
 def resume(session: Session, job_id: int) -> None:
@@ -94,6 +85,16 @@ def _pause(session: Session, job_id: int) -> str:
     already = " already" if was_paused else ""
     done = "it has its checkpoint" if job.kind in TRAINING_KINDS else _rows(session, job_id)
     return f"Job {job_id} is paused{already}; {done}. `labelyard jobs resume {job_id}` goes on."
+
+
+def _cancel(session: Session, job_id: int) -> str:
+    control.cancel(session, job_id)
+    return f"Job {job_id} is cancelled; {_rows(session, job_id)}."
+
+
+def _set_priority(session: Session, job_id: int, priority: Priority) -> str:
+    control.set_priority(session, job_id, priority)
+    return f"Job {job_id} is {priority.name.lower()}, from the next chunk on."
 
 
 def _rows(session: Session, job_id: int) -> str:

@@ -44,8 +44,12 @@ def build_runtime(
     database = Database.of(settings)
     # A worker that starts while the database does waits for it.
     database.query(lambda session: session.connection())
-    require_schema(database)
-    require_fitness(settings, identity, database)
+    try:
+        require_schema(database)
+        require_fitness(settings, identity, database)
+    except SetupError:
+        database.close()
+        raise
     runtime = Runtime(
         settings=settings,
         database=database,

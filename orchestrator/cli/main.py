@@ -6,7 +6,21 @@ import typer
 
 from core.errors import LabelyardError, SetupError, UsageError
 from core.exits import ExitCode
-from orchestrator.cli import catalogue, db, demo, evaluate, features, jobs, label, models, setup, train, worker, workers
+from orchestrator.cli import (
+    catalogue,
+    db,
+    demo,
+    evaluate,
+    features,
+    gc,
+    jobs,
+    label,
+    models,
+    setup,
+    train,
+    worker,
+    workers,
+)
 
 app = typer.Typer(
     name="labelyard",
@@ -24,6 +38,7 @@ app.command("backbones")(catalogue.backbones)
 app.command("show")(catalogue.show)
 app.command("worker")(worker.worker)
 app.command("workers")(workers.workers)
+app.command("gc")(gc.gc)
 app.command("doctor")(setup.doctor)
 app.command("settings")(setup.settings)
 app.add_typer(jobs.app, name="jobs")

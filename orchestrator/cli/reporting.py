@@ -268,7 +268,8 @@ def _accepted(summary: JobSummary) -> str:
         return f"Job {summary.job_id} is done: there is nothing left to do."
     wait = summary.waits_for or "Workers are on it."
     return (
-        f"Job {summary.job_id} accepted: {count(summary.num_images, 'image')}. {wait} "
+        f"Job {summary.job_id} {'goes on' if summary.num_finished else 'is accepted'}: "
+        f"{count(summary.num_images, 'image')}. {wait} "
         f"`labelyard jobs show {summary.job_id}` tells how far it is."
     )
 

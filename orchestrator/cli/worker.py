@@ -75,7 +75,7 @@ def _work_for_broker(context: "Context", queues: list[Queue]) -> None:
     worker_id = name_this_worker(queues)
     # The child that computes would find out as well, but Celery would start another in its place.
     identity = WorkerIdentity(worker_id, socket.gethostname(), os.getpid())
-    database = Database(context.settings.database_url_text)
+    database = Database.of(context.settings)
     require_fitness(context.settings, identity, database)
     database.close()
     app = create_app(context.settings)

@@ -1,64 +1,25 @@
 """Steering jobs: pause, cancel, priority, shares. Each promise on SQLite and on PostgreSQL."""
 
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
 import pytest
 from ledger_steps import accept, claim, expire_leases, finish, job_with, num_results, plan, state_of, sweep
+from worker_parts import ConstantEngine, make_runtime
 
 from core.errors import LeaseLostError, UnknownJobError, UsageError
 from core.items import FileLocator, Item
 from core.jobs import SweepReport, WorkerProfile
-from core.labels import ClassLabel
 from core.settings import Settings
 from core.types import JobKind, JobState, Priority
 from db.database import Database
 from db.ledger import accepting, control, leasing
-from db.workers import WorkerIdentity
 from orchestrator import steering
 from workers import holding
 from workers.app import create_app
 from workers.broker import BrokerWaker
 from workers.holding import HeldLease
-from workers.ml.catalog import BACKBONES
-from workers.ml.heads import Head
-from workers.ml.model_cache import BackboneCache, LoadedBackbone
-from workers.runtime import Runtime
-from workers.trained import HeadCache
 from workers.working import work
-
-
-@dataclass
-class GreyImages:
-    """Every image is grey."""
-
-    def read(self, locator):
-        return repr(locator).encode()
-
-    def fill(self, data, slots):
-        assert data
-        for slot in slots.values():
-            slot[...] = 128
-
-
-@dataclass
-class CancellingEngine:
-    """Slow; has its job cancelled while it computes its second batch."""
-
-    cancel: object
-    batch_size: int = 4
-    num_bytes: int = 1
-    num_batches: int = 0
-    turns: threading.Semaphore = field(default_factory=threading.Semaphore)
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        self.num_batches += 1
-        if self.num_batches == 2:
-            self.cancel()
-        time.sleep(1.5 * holding.LOOK_INTERVAL_S)
-        return np.ones((len(images), 2), np.float32)
 
 
 def test_a_worker_stops_within_a_batch_of_a_cancel_and_writes_no_row(ledger: Database):
@@ -67,10 +28,14 @@ def test_a_worker_stops_within_a_batch_of_a_cancel_and_writes_no_row(ledger: Dat
     with ledger.write() as session:
         assert accepting.append_items(session, job_id, items, after=0, cursor="end", chunk_size=80)
         accepting.finish_planning(session, job_id, num_skipped=0)
-    engine = CancellingEngine(lambda: steering.cancel(ledger, [job_id]))
-    head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), (ClassLabel("ant", "1"), ClassLabel("bee", "2")))
-    cache = BackboneCache(lambda name: LoadedBackbone(BACKBONES[name], engine, head), max_bytes=1000)
-    work(Runtime(Settings(), ledger, WorkerIdentity("anna", "here", 1), GreyImages(), cache, HeadCache(ledger)))
+
+    def cancel_in_the_second(num_batches: int) -> None:
+        if num_batches == 2:
+            steering.cancel(ledger, [job_id])
+        time.sleep(1.5 * holding.LOOK_INTERVAL_S)
+
+    engine = ConstantEngine(cancel_in_the_second)
+    work(make_runtime(ledger, engine=engine))
     # The one that it was in, and those that were on their way behind it: of twenty.
     assert engine.num_batches <= 2 + 3
     assert num_results(ledger, job_id) == 0

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import time
+from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,6 +56,11 @@ class ConvertedNetworks:
         """
         versions = f"{FORMAT}\0{openvino_version()}\0{version('keras')}\0{recipe.sha256()}\0{made_with}"
         return self._folder / f"{recipe.spec.name}-{hashlib.sha256(versions.encode()).hexdigest()[:32]}"
+
+    def others(self, needed: Collection[Path]) -> list[Path]:
+        """What is there beside some networks: of other weights, other versions, or given up half-made."""
+        folders = self._folder.iterdir() if self._folder.is_dir() else iter(())
+        return sorted(folder for folder in folders if folder.is_dir() and folder not in needed)
 
     def remake(self, recipe: NetworkRecipe) -> Path:
         """Convert again what turned out to be damaged.
