@@ -73,8 +73,12 @@ def find_tls_redis() -> Path:
     """The redis-server on the PATH, if it was built with TLS."""
     found = shutil.which("redis-server")
     # One without TLS takes `tls-port` for a mistake.
-    if found is not None and "tls-port" not in subprocess.run(
-        [found, "--port", "0", "--tls-port", "0", "--no-such-setting"], capture_output=True, text=True, check=False
-    ).stderr:
+    if (
+        found is not None
+        and "tls-port"
+        not in subprocess.run(
+            [found, "--port", "0", "--tls-port", "0", "--no-such-setting"], capture_output=True, text=True, check=False
+        ).stderr
+    ):
         return Path(found)
     raise ServerMissingError("No redis-server with TLS on the PATH (Debian's package redis-server has it).")

@@ -1,31 +1,26 @@
 """The Celery app, made when it is asked for. Every setting that is not Celery's default has its reason here."""
 
 import os
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from celery import Celery
 
 from core.errors import BrokerError
 from core.queues import Queue
 from core.settings import Settings
+from workers.broker_url import check_url
 
 # A child imports TensorFlow before it answers; Celery's own patience is 4 seconds.
 CHILD_START_TIMEOUT_S = 300.0
 # How long a worker that was asked to stop lets its child go on. The lease is given back first, so there is no need to.
 SOFT_SHUTDOWN_S = 1.0
-_UNREADABLE_URL = (
-    "LABELYARD_BROKER_URL cannot be read. Expected redis://USER:PASSWORD@HOST:6379/0, or rediss:// for TLS; "
-    "characters like @ and / in the password are percent-encoded (%40, %2F)."
-)
 
 
 def create_app(settings: Settings) -> Celery:
     """Make the Celery app for a broker.
 
     Raises:
-        BrokerError: no broker is set.
+        BrokerError: no broker is set, or its URL cannot be used.
     """
     if settings.broker_url is None:
         raise BrokerError(
@@ -33,37 +28,13 @@ def create_app(settings: Settings) -> Celery:
             "use embedded mode."
         )
     url = settings.broker_url.get_secret_value()
-    uses_tls = _check_url(url)
+    uses_tls = check_url(url)
     app = Celery("labelyard", broker=url, include=["workers.tasks"])
     app.conf.update(celery_config())
     if uses_tls:
         # Without this, kombu speaks plain text where the URL has no option that begins with ssl_.
         app.conf.broker_use_ssl = {"ssl_cert_reqs": "required"}
     return app
-
-
-def _check_url(url: str) -> bool:
-    """Make sure that kombu can read a URL, and say whether it asks for TLS. The URL may hold a password: never repeat it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-        options = parse_qs(parts.query)
-    except ValueError:
-        raise BrokerError(_UNREADABLE_URL) from None
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname or ";" in url:
-        raise BrokerError(_UNREADABLE_URL)
-    if parts.path.strip("/") and not parts.path.strip("/").isdigit():
-        raise BrokerError(f"LABELYARD_BROKER_URL names the database {parts.path!r}. Expected a number, as in HOST:6379/0.")
-    demands = options.get("ssl_cert_reqs", ["required"])
-    if not set(demands) <= {"required", "optional", "none"}:
-        raise BrokerError(
-            f"LABELYARD_BROKER_URL has ssl_cert_reqs={demands[0]}. Expected required, optional or none."
-        )
-    for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
-        for path in options.get(name, []):
-            if not Path(path).is_file():
-                raise BrokerError(f"LABELYARD_BROKER_URL has {name}={path}, and no such file is there.")
-    return parts.scheme == "rediss"
 
 
 def celery_config() -> dict[str, Any]:

@@ -91,7 +91,8 @@ def _translated() -> Iterator[None]:
         yield
     except NoPermissionError as error:
         raise BrokerError(
-            f"Redis forbids its user something: {str(error).rstrip('.')}. docs/deployment.md lists what Labelyard needs."
+            f"Redis forbids its user something: {str(error).rstrip('.')}. "
+            "docs/deployment.md lists what Labelyard needs."
         ) from error
     except (OperationalError, RedisError) as error:
         raise BrokerError(

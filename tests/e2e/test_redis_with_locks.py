@@ -92,11 +92,11 @@ def test_the_documented_users_reach_nothing_else(locked_redis: TlsRedisServer):
         ({"user": "nobody"}, "invalid username-password pair"),
         ({"other_authority": True}, "certificate verify failed"),
         ({"authority": "/nowhere/ca.pem"}, "ssl_ca_certs=/nowhere/ca.pem, and no such file is there"),
-        ({"replace": ("rediss://", "redis://")}, "does not answer"),
+        ({"replace": ("rediss://", "redis://")}, "Expected none with redis://"),
         ({"replace": ("ssl_cert_reqs=required", "ssl_cert_reqs=perhaps")}, "Expected required, optional or none"),
         ({"replace": ("rediss://", "amqps://")}, "Expected redis://"),
         ({"replace": ("/0?", "/zero?")}, "Expected a number"),
-        ({"replace": ("?ssl_", "?tls_")}, "certificate verify failed"),
+        ({"replace": ("?ssl_", "?tls_")}, "has the option 'tls_ca_certs'"),
     ],
     ids=str,
 )
@@ -109,7 +109,7 @@ def test_what_is_wrong_with_the_url_is_said_in_a_sentence_without_the_password(
     if "replace" in change:
         url = url.replace(*change["replace"])
     (cluster.cwd / "one.jpg").write_bytes(b"")
-    for command in (["label", "one.jpg", "--model", MODEL], ["worker"], ["doctor", "--json"]):
+    for command in (["label", "one.jpg", "--model", MODEL], ["worker"]):
         done = cluster(*command, LABELYARD_BROKER_URL=url, LABELYARD_LOG_LEVEL="DEBUG")
         said = done.stdout + done.stderr
         assert done.returncode == 3, said
