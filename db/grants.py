@@ -14,6 +14,7 @@ from db.model_tables import (
     ArtifactPartTable,
     ArtifactTable,
     ClassLabelTable,
+    ContentTable,
     EpochTable,
     EvaluationTable,
     FeatureTable,
@@ -30,6 +31,7 @@ _WORKERS_WRITE: dict[type[Base], str] = {
     ArtifactTable: "INSERT, UPDATE, DELETE",
     ClassLabelTable: "INSERT",
     ChunkTable: "INSERT, UPDATE",  # a chunk that kills its workers is cut in two
+    ContentTable: "INSERT, UPDATE",
     EpochTable: "INSERT, DELETE",  # an epoch that is trained again replaces itself
     EvaluationTable: "INSERT",
     FeatureTable: "INSERT",
