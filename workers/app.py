@@ -14,6 +14,8 @@ from workers.broker_url import check_url
 CHILD_START_TIMEOUT_S = 300.0
 # How long a worker that was asked to stop lets its child go on. The lease is given back first, so there is no need to.
 SOFT_SHUTDOWN_S = 1.0
+# A worker notices within twice this long, and a second, that its connection to Redis went dark.
+HEALTH_CHECK_S = 10
 
 
 def create_app(settings: Settings) -> Celery:
@@ -67,6 +69,8 @@ def celery_config() -> dict[str, Any]:
             # Notice a connection that went dark. Without the last two, the first message after a reconnect is lost.
             "socket_timeout": 5,
             "socket_connect_timeout": 5,
+            # A waiting worker has no timeout; it is asked this often whether the other end is still there.
+            "health_check_interval": HEALTH_CHECK_S,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
         },

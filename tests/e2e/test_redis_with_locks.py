@@ -1,15 +1,20 @@
 """Redis with TLS and with users, as docs/deployment.md sets it up."""
 
+import contextlib
 import subprocess
+import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 from program import MODEL, Cli, wait_for
+from server_process import HOST, free_port
 from sqlalchemy import text
 from tls_redis import PASSWORD, TlsRedisServer
 
+from core.queues import LABEL_CHUNK_TASK
 from db.database import Database
 
 Photographs = Callable[..., Path]
@@ -63,6 +68,29 @@ def test_worker_and_commands_need_no_more_than_the_documented_users_may(
     worker.terminate()
     said = worker.communicate(timeout=60)[0]
     assert denials(locked_redis) == [], said
+
+
+def test_flower_sees_the_worker_with_its_own_user(cluster: Cli, locked_redis: TlsRedisServer):
+    start_worker(cluster, locked_redis.url_for("labelyard-worker"))
+    port = free_port()
+    command = [sys.executable, "-m", "celery", "flower", "--address=127.0.0.1", f"--port={port}"]
+    settings = {"BROKER_URL": locked_redis.url_for("flower"), "FLOWER_UNAUTHENTICATED_API": "true"}
+    with (cluster.cwd / "flower.log").open("w") as log:
+        flower = subprocess.Popen(
+            command, env=cluster.env | settings, stdout=log, stderr=log, text=True, start_new_session=True
+        )
+    cluster.processes.append(flower)
+
+    def answer() -> str:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://{HOST}:{port}/api/workers?refresh=1") as page,
+        ):
+            return page.read().decode()
+        return ""
+
+    wait_for(lambda: LABEL_CHUNK_TASK in answer(), "Flower's answer")
+    assert denials(locked_redis) == []
 
 
 def test_the_documented_users_reach_nothing_else(locked_redis: TlsRedisServer):
