@@ -28,8 +28,10 @@ def check_url(url: str) -> bool:
         _ = parts.port
     except ValueError:
         raise BrokerError(_UNREADABLE) from None
+    # A password that was not encoded may be cut by its own characters; its end then stands behind the host's place.
+    is_cut = "@" in parts.path + parts.query + parts.fragment
     # kombu takes a semicolon for the beginning of another URL.
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname or ";" in url:
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or is_cut or ";" in url:
         raise BrokerError(_UNREADABLE)
     database = parts.path.strip("/")
     if database and not database.isdigit():
