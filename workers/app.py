@@ -8,26 +8,34 @@ from celery import Celery
 from core.errors import BrokerError
 from core.queues import Queue
 from core.settings import Settings
+from workers.broker_url import check_url
 
 # A child imports TensorFlow before it answers; Celery's own patience is 4 seconds.
 CHILD_START_TIMEOUT_S = 300.0
 # How long a worker that was asked to stop lets its child go on. The lease is given back first, so there is no need to.
 SOFT_SHUTDOWN_S = 1.0
+# A worker notices within twice this long, and a second, that its connection to Redis went dark.
+HEALTH_CHECK_S = 10
 
 
 def create_app(settings: Settings) -> Celery:
     """Make the Celery app for a broker.
 
     Raises:
-        BrokerError: no broker is set.
+        BrokerError: no broker is set, or its URL cannot be used.
     """
     if settings.broker_url is None:
         raise BrokerError(
             "LABELYARD_BROKER_URL is empty, so there is no broker. Set it to redis://HOST:6379/0, or leave it and "
             "use embedded mode."
         )
-    app = Celery("labelyard", broker=settings.broker_url.get_secret_value(), include=["workers.tasks"])
+    url = settings.broker_url.get_secret_value()
+    uses_tls = check_url(url)
+    app = Celery("labelyard", broker=url, include=["workers.tasks"])
     app.conf.update(celery_config())
+    if uses_tls:
+        # Without this, kombu speaks plain text where the URL has no option that begins with ssl_.
+        app.conf.broker_use_ssl = {"ssl_cert_reqs": "required"}
     return app
 
 
@@ -61,6 +69,8 @@ def celery_config() -> dict[str, Any]:
             # Notice a connection that went dark. Without the last two, the first message after a reconnect is lost.
             "socket_timeout": 5,
             "socket_connect_timeout": 5,
+            # A waiting worker has no timeout; it is asked this often whether the other end is still there.
+            "health_check_interval": HEALTH_CHECK_S,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
         },

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from sqlalchemy import select
 
 from core.errors import BrokerError
@@ -89,6 +89,11 @@ class BrokerWaker:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except NoPermissionError as error:
+        raise BrokerError(
+            f"Redis forbids its user something: {str(error).rstrip('.')}. "
+            "docs/deployment.md lists what Labelyard needs."
+        ) from error
     except (OperationalError, RedisError) as error:
         raise BrokerError(
             f"The broker does not answer: {str(error).rstrip('.')}. "

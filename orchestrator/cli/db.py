@@ -1,5 +1,7 @@
 """`labelyard db …`: the database's tables."""
 
+from typing import Annotated, Optional
+
 import typer
 
 app = typer.Typer(help="Look after the database.", no_args_is_help=True)
@@ -29,3 +31,21 @@ def upgrade() -> None:
         print_line(f"{database.safe_url}: schema {revision or 'none'} -> {schema_state(database)[1]}.")
     finally:
         database.close()
+
+
+@app.command("grants")
+def print_grants(
+    *,
+    worker: Annotated[Optional[str], typer.Option(help="A role for `labelyard worker`.", metavar="ROLE")] = None,
+    orchestrator: Annotated[Optional[str], typer.Option(help="A role for all other commands.", metavar="ROLE")] = None,
+) -> None:
+    """Print the SQL that gives PostgreSQL roles what they need and no more; it changes nothing."""
+    from core.errors import UsageError
+    from db.grants import Part, grants
+
+    wanted = {Part.WORKER: worker, Part.ORCHESTRATOR: orchestrator}
+    if not any(wanted.values()):
+        raise UsageError("Received no role. Expected --worker ROLE, --orchestrator ROLE, or both.")
+    for part, role in wanted.items():
+        if role:
+            typer.echo("\n".join(grants(part, role)))

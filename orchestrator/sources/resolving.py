@@ -1,6 +1,7 @@
 """Checking sources before a job is accepted: nothing is written for a source that cannot be labelled."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,8 @@ from orchestrator.sources.specs import Source, SourceSpec
 from orchestrator.sources.trees import tree_of
 from workers.access import Access, is_url
 from workers.urls import is_web, without_file_scheme
+
+_PASSWORD = re.compile(r"[a-z0-9+.-]+://[^/?#@]*:[^/?#@]*@", re.IGNORECASE)
 
 
 def resolve_sources(
@@ -68,10 +71,16 @@ def locate(text: str, cwd: Path) -> str:
     """Make a path absolute; URLs stay as they are.
 
     Raises:
-        SourceError: there is no text.
+        SourceError: there is no text, or it holds a password.
     """
     if not text:
         raise SourceError("A source is empty; expected a path, a pattern or a URL.")
+    if any(_PASSWORD.match(part) for part in text.split("::")):
+        # It would become a part of the job's name and of every image's. The text itself is not repeated either.
+        raise SourceError(
+            "A source's URL holds a password, which would be stored with the job and shown. Expected a URL without; "
+            "give it by the storage's own settings, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://."
+        )
     text = without_file_scheme(text)
     if is_url(text):
         return text

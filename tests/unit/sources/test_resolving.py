@@ -37,6 +37,15 @@ def test_source_that_cannot_be_labelled_is_refused(write, resolve, tmp_path, tex
         resolve("P", text)
 
 
+@pytest.mark.parametrize(
+    "text", ["s3://key:s3cret@bucket/a.jpg", "HTTPS://me:s3cret@host/", "zip://a::s3://k:s3cret@b/c.zip"]
+)
+def test_url_with_a_password_is_refused_and_not_repeated(resolve, text):
+    with pytest.raises(SourceError, match="holds a password") as caught:
+        resolve(text)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_single_image_is_an_item_whatever_it_is_called(write, items_of, tmp_path):
     write("photo", "a.jpg")
     write("bad.png", content=b"")

@@ -1,0 +1,84 @@
+"""What a PostgreSQL role needs to do its part, as SQL made from the mapped tables.
+
+Only `labelyard db upgrade` needs the tables' owner. A worker's role reads all tables and writes what workers write;
+neither role can drop, alter, truncate or create anything. See docs/adr/0023.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+
+from db.base import Base
+from db.model_tables import (
+    ArtifactPartTable,
+    ArtifactTable,
+    ClassLabelTable,
+    ContentTable,
+    EpochTable,
+    EvaluationTable,
+    FeatureTable,
+    ModelTable,
+    PromotionTable,
+    SampleTable,
+)
+from db.tables import ChunkTable, JobTable, ResultTable, WorkerTable
+
+SCHEMA = "public"
+# What workers write, beside reading every table.
+_WORKERS_WRITE: dict[type[Base], str] = {
+    ArtifactPartTable: "INSERT",
+    ArtifactTable: "INSERT, UPDATE, DELETE",
+    ClassLabelTable: "INSERT",
+    ChunkTable: "INSERT, UPDATE",  # a chunk that kills its workers is cut in two
+    ContentTable: "INSERT, UPDATE",
+    EpochTable: "INSERT, DELETE",  # an epoch that is trained again replaces itself
+    EvaluationTable: "INSERT",
+    FeatureTable: "INSERT",
+    JobTable: "UPDATE",  # the last chunk ends its job
+    ModelTable: "UPDATE",
+    PromotionTable: "INSERT",
+    ResultTable: "INSERT, DELETE",  # a retry replaces the error row
+    SampleTable: "UPDATE",
+    WorkerTable: "INSERT, UPDATE",
+}
+_EVERYTHING = "INSERT, UPDATE, DELETE"
+
+
+class Part(StrEnum):
+    """What a role is for."""
+
+    WORKER = "worker"
+    ORCHESTRATOR = "orchestrator"
+
+
+def grants(part: Part, role: str) -> list[str]:
+    """SQL that lets a role do its part, to be run by the tables' owner; running it again changes nothing.
+
+    Args:
+        part: what the role is for.
+        role: its name, as PostgreSQL spells it.
+    """
+    name = postgresql.dialect().identifier_preparer.quote_identifier(role)  # type: ignore[no-untyped-call]
+    statements = [
+        # Older servers let everybody create tables here.
+        f"REVOKE CREATE ON SCHEMA {SCHEMA} FROM PUBLIC;",
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name};",
+        f"GRANT SELECT ON {SCHEMA}.alembic_version TO {name};",
+    ]
+    written = {mapper.local_table: _written(part, mapper.class_) for mapper in Base.registry.mappers}
+    for table in Base.metadata.sorted_tables:
+        rights = f"SELECT, {written[table]}" if written[table] else "SELECT"
+        statements.append(f"GRANT {rights} ON {SCHEMA}.{table.name} TO {name};")
+        if "INSERT" in rights and (sequence := _sequence(table)):
+            statements.append(f"GRANT USAGE ON SEQUENCE {SCHEMA}.{sequence} TO {name};")
+    return statements
+
+
+def _written(part: Part, table: type[Base]) -> str:
+    return _WORKERS_WRITE.get(table, "") if part is Part.WORKER else _EVERYTHING
+
+
+def _sequence(table: Table) -> str | None:
+    column = table.autoincrement_column
+    return None if column is None else f"{table.name}_{column.name}_seq"

@@ -1,0 +1,29 @@
+"""Passwords that were not percent-encoded: they cut a URL in the wrong place, and no piece of them may be shown."""
+
+import pytest
+from sqlalchemy import make_url
+
+from core.errors import DatabaseError
+from core.settings import Settings
+from db.database import Database, mask
+from orchestrator.settings_report import describe_settings
+
+CUT = ["redis://:p@s3cret@host/0", "redis://u:p@s3/cret@host/0", "postgresql://u:p@s3cret@host/db"]
+
+
+@pytest.mark.parametrize("url", [*CUT, "redis://u:s3cret@host/0", "redis://u:a/s3cret@host/0"])
+def test_no_piece_of_a_password_is_shown(url: str):
+    shown = mask(make_url(url))
+    assert not any(piece in shown for piece in ("s3", "cret")), shown
+    described = {item.name: item.value for item in describe_settings(Settings(broker_url=url, database_url=url))}
+    assert not any("s3" in value for name, value in described.items() if name.endswith("_URL"))
+
+
+def test_a_database_url_that_is_cut_is_refused_and_not_repeated():
+    with pytest.raises(DatabaseError, match="percent-encoded") as caught:
+        Database("postgresql://u:p@s3cret@host/db")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_file_may_have_any_name():
+    assert Database("sqlite:////tmp/a@b.db").url.database == "/tmp/a@b.db"
