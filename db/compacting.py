@@ -21,8 +21,8 @@ def compact(file: Path) -> int:
     try:
         with closing(sqlite3.connect(file, timeout=TIMEOUT_S, isolation_level=None)) as connection:
             (num_empty,), (num_pages,), (page_size,) = (
-                connection.execute(f"PRAGMA {name}").fetchone()
-                for name in ("freelist_count", "page_count", "page_size")
+                connection.execute(question).fetchone()
+                for question in ("PRAGMA freelist_count", "PRAGMA page_count", "PRAGMA page_size")
             )
             if num_empty * page_size < MIN_EMPTY_BYTES or num_empty < MIN_EMPTY_SHARE * num_pages:
                 return 0

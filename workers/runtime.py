@@ -1,5 +1,6 @@
 """What a worker process holds for its life: the database, the images, the backbones it loaded."""
 
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Runtime:
     device: str | None = None  # what it computes on, for people
     problems: dict[str, Problem] = field(default_factory=dict)  # networks that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
+    reporting: threading.Lock = field(default_factory=threading.Lock)
     threads: WorkerThreads = field(init=False)
     watchdog: Watchdog = field(init=False)
 
@@ -81,19 +83,18 @@ class Runtime:
 
     def report(self) -> None:
         """Write this worker's row."""
-        self.database.transact(
-            lambda session: worker_store.report(
-                session,
-                self.identity,
-                WorkerReport(
-                    only_job=self.only_job,
-                    kinds=self.kinds,
-                    device=self.device,
-                    backbone_loads=self.backbones.loads,
-                    warm=self.backbones.warm,
-                    problems={name: problem.text for name, problem in dict(self.problems).items()},
-                ),
-            )
+        # The threads of two chunks may have something to report in the same moment, and neither sees the other's row.
+        with self.reporting:
+            self.database.transact(lambda session: worker_store.report(session, self.identity, self._describe()))
+
+    def _describe(self) -> WorkerReport:
+        return WorkerReport(
+            only_job=self.only_job,
+            kinds=self.kinds,
+            device=self.device,
+            backbone_loads=self.backbones.loads,
+            warm=self.backbones.warm,
+            problems={name: problem.text for name, problem in dict(self.problems).items()},
         )
 
     def close(self) -> None:

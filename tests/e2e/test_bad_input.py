@@ -266,14 +266,14 @@ def test_a_manifest_of_impossible_names_becomes_error_rows_with_their_reasons(cl
 
 
 def test_a_worker_process_whose_setup_is_missing_says_so_and_ends_with_3(cli: Cli):
-    env = cli.env | {"LABELYARD_DATABASE_URL": "postgresql://127.0.0.1:9/nothing"}
+    env = cli.env | {"LABELYARD_DATABASE_URL": "mysql://127.0.0.1:9/nothing"}
     command = [sys.executable, "-m", "workers.local", "--worker-id", "anna"]
     # Its standard input stays open, as under a supervisor.
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         said = worker.stdout.read()
         assert worker.wait(60) == 3
-    assert "does not answer" in said
+    assert "Expected sqlite or postgresql" in said
 
 
 def test_a_source_that_vanishes_while_it_waits_becomes_error_rows(cli: Cli, photographs: Photographs):

@@ -149,7 +149,7 @@ def test_urls_are_below_a_root_by_whole_names(url, root, is_allowed):
     ],
 )
 def test_chains_and_other_file_systems_are_refused_even_without_roots(resolve, url):
-    with pytest.raises(SourceError, match=r"is refused|does not exist"):
+    with pytest.raises(SourceError, match=r"is refused|does not exist|holds a password"):
         resolve(url, allow_http=True)
     with ItemReader(LIMITS, Access()) as reader, pytest.raises(InputError) as caught:
         reader.read(FileLocator(url))
