@@ -3,15 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from hostile_images import REASONS, hostile_environment, make_hostile
+from hostile import REASONS, hostile_environment, make_hostile
 from program import MODEL, Cli, read_csv, wait_for
 from sqlalchemy import text
 
