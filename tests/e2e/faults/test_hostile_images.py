@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 from hostile import REASONS, hostile_environment, make_hostile
 from program import MODEL, Cli, read_csv, wait_for
@@ -15,6 +16,7 @@ from sqlalchemy import text
 from db.database import Database
 
 NUM_IMAGES, VICTIM = 256, 100
+TRAIN = ("train", "pictures", "--name", "shapes", "--backbone", MODEL, "--epochs", "2", "--max-bad", "20%")
 
 Photographs = Callable[..., Path]
 
@@ -110,6 +112,34 @@ def test_what_a_killed_child_of_celery_held_is_taken_back_without_waiting_for_it
     assert running.returncode == 0, said
     assert len(read_csv(cluster.cwd / "o.csv")) == 600
     database.close()
+
+
+@pytest.mark.parametrize("mode", ["head", "finetune"])
+def test_a_hostile_image_in_a_training_is_left_out_and_named(
+    hostile_cli: Cli, make_labelled_pictures: Callable[..., Path], mode: str
+):
+    folder = make_labelled_pictures(hostile_cli.cwd / "pictures", num_images=12)
+    # The first of its class, which is looked at before anything is trained, and one in the middle.
+    make_hostile(as_jpeg(folder / "blue" / "00.png"), "segfault")
+    make_hostile(as_jpeg(folder / "red" / "05.png"), "hang")
+    trained = hostile_cli.json(*TRAIN, "--mode", mode)
+    assert trained["model"]["state"] == "champion"
+    assert trained["model"]["training"]["num_bad"] == 2
+
+
+def test_a_contact_sheet_with_a_hostile_image_is_drawn_all_the_same(hostile_cli: Cli, photographs: Photographs):
+    folder = photographs(4)
+    make_hostile(folder / "00001.jpg", "segfault")
+    done = hostile_cli("label", "photographs", "--model", MODEL, "--figure", "sheet.png")
+    assert done.returncode == 0, done.stderr
+    assert (hostile_cli.cwd / "sheet.png").stat().st_size > 0
+
+
+def as_jpeg(png: Path) -> Path:
+    jpeg = png.with_suffix(".jpg")
+    assert cv2.imwrite(str(jpeg), cv2.imread(str(png)))
+    png.unlink()
+    return jpeg
 
 
 def num_workers(database: Database) -> int:

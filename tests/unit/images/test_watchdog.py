@@ -81,21 +81,10 @@ def test_many_images_one_after_the_other_are_no_hang():
 
 
 def test_a_process_that_was_stopped_for_long_is_not_taken_for_one_that_hangs():
-    script = (
-        "import sys, time; from unittest.mock import sentinel\n"
-        "from workers.images.watchdog import Watchdog\n"
-        "from test_watchdog import SlowImages, start\n"
-        "slow = SlowImages(); watchdog = Watchdog(4.0, lambda claim: print('hung', flush=True))\n"
-        "watched = watchdog.watched(slow, sentinel.claim); thread = start(lambda: watched.read(None))\n"
+    process = run_in_process(
+        "watchdog = Watchdog(4.0, lambda claim: print('hung', flush=True))\n"
+        "watched = watchdog.watched(slow, CLAIM); thread = start(lambda: watched.read(None))\n"
         "print('reading', flush=True); sys.stdin.readline(); slow.going_on.set(); thread.join(); print('read')\n"
-    )
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": path},
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "reading\n"
@@ -104,3 +93,33 @@ def test_a_process_that_was_stopped_for_long_is_not_taken_for_one_that_hangs():
     os.kill(process.pid, signal.SIGCONT)
     said, _ = process.communicate("go on\n", timeout=PATIENCE_S)
     assert said == "read\n"
+
+
+def test_a_process_whose_python_is_held_up_by_a_decoder_ends():
+    process = run_in_process(
+        "watchdog.MAX_STANDSTILL_S = 2.0; pause = ctypes.PyDLL(None).pause\n"
+        "class Hanging(SlowImages):\n"
+        "    def read(self, locator): time.sleep(3); pause()\n"
+        "Watchdog(60.0, print).watched(Hanging(), CLAIM).read(None)\n"
+    )
+    said, problem = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1, "it got over the three seconds in which Python could go on, and not over the rest"
+    assert "in read" in problem
+    assert said == ""
+
+
+def run_in_process(script: str) -> subprocess.Popen[str]:
+    imports = (
+        "import ctypes, sys, time; from workers.images import watchdog; from workers.images.watchdog import Watchdog\n"
+        "from test_watchdog import CLAIM, SlowImages, start; slow = SlowImages()\n"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-c", imports + script],
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
