@@ -19,8 +19,8 @@ from workers.images.loading import Images
 
 # How often is looked, at most.
 INTERVAL_S = 1.0
-# If Python itself does not get on for so long, a decoder keeps its lock, and no thread can do anything about it. Nothing
-# that takes its time on purpose keeps the lock for minutes.
+# If Python itself does not get on for so long, a decoder keeps its lock, and no thread can do anything about it.
+# Nothing that takes its time on purpose keeps the lock for minutes.
 MAX_STANDSTILL_S = 300.0
 
 # An image that is being worked on; only its identity counts.
