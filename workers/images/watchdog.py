@@ -61,7 +61,7 @@ class Watchdog:
         num_looks: dict[int, tuple[_Entry, int]] = {}
         while not self._closed.wait(self._interval_s):
             # Put off with each look. It needs nothing of Python to end the process.
-            faulthandler.dump_traceback_later(MAX_STANDSTILL_S, exit=True, file=sys.stderr)
+            faulthandler.dump_traceback_later(MAX_STANDSTILL_S, exit=True, file=_standard_error())
             for thread, entry in self.entries.copy().items():
                 before, count = num_looks.get(thread, (entry, 0))
                 num_looks[thread] = (entry, count + 1 if before is entry else 1)
@@ -69,6 +69,13 @@ class Watchdog:
                     self._on_hang(entry[0])
                     return
         faulthandler.cancel_dump_traceback_later()
+
+
+def _standard_error() -> int:
+    try:
+        return sys.stderr.fileno()
+    except ValueError:
+        return 2  # it is no file here, but in memory, or closed
 
 
 class _WatchedImages(Images):
