@@ -103,3 +103,12 @@ def test_no_more_processes_are_started_than_are_needed_and_none_is_left(images, 
 
     images.close()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_process_for_images_does_not_know_the_database(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABELYARD_DATABASE_URL", "postgresql://anna:secret@127.0.0.1/ledger")
+    monkeypatch.setenv("LABELYARD_BROKER_URL", "redis://:secret@127.0.0.1")
+
+    images.prepare(picture_at(tmp_path / "a.jpg"), CONTRACTS)
+    (pid,) = pids(images)
+    assert b"secret" not in Path(f"/proc/{pid}/environ").read_bytes()
