@@ -1,7 +1,14 @@
 """What becomes of images that kill their workers, and of images that are tried again, on both databases."""
 
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
 import pytest
 from ledger_steps import accept, claim, finish, job_with, model_of, num_results, outcomes, plan, state_of
+from sqlalchemy import select
 
 from core.errors import UsageError
 from core.items import FileLocator, Item
@@ -12,6 +19,7 @@ from db.ledger import accepting, control, leasing, sweeping
 from db.ledger.progress import count_reasons, progress
 from db.models import ensure_model
 from db.results import labelled_images
+from db.tables import ChunkTable
 
 
 def test_a_chunk_whose_worker_died_twice_is_cut_until_the_killer_stands_alone(ledger: Database):
@@ -35,6 +43,25 @@ def test_a_chunk_whose_worker_died_twice_is_cut_until_the_killer_stands_alone(le
     assert reasons == {n: Reason.WORKER_DIED if n == killer else None for n in range(16)}
     # Two for the whole chunk, one for each cut, three for the image alone.
     assert num_deaths == 2 + 3 + 3
+
+
+def test_a_worker_that_ends_over_a_chunk_is_blamed_for_no_other(ledger: Database, database_url: str):
+    job_with(ledger, 8)
+    hung, other = claim(ledger), claim(ledger)
+    assert hung is not None
+    assert other is not None
+    script = (
+        "import json, sys; from core.jobs import Claim; from db.database import Database\n"
+        "from workers.images.suspicion import end_over\n"
+        "end_over(Database(sys.argv[1]), Claim(**json.loads(sys.argv[2])), 'An image hangs.')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, database_url, json.dumps(asdict(hung))], check=False)
+    assert ended.returncode == os.EX_SOFTWARE
+    with ledger.write() as session:
+        sweeping.worker_died(session, "anna")
+    with ledger.read() as session:
+        deaths = dict(session.execute(select(ChunkTable.id, ChunkTable.deaths)).all())
+    assert deaths == {hung.chunk_id: 1, other.chunk_id: 0}
 
 
 def test_retry_tries_the_failed_images_again_and_no_others(ledger: Database):

@@ -17,7 +17,6 @@ import numpy as np
 
 from core.errors import InputError
 from core.items import locator_from_text
-from core.logs import configure_logging
 from core.settings import Settings
 from core.types import Reason
 from workers.images.frames import contracts_from_json, receive_header, send
@@ -47,7 +46,6 @@ def main() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     redirect_native_output()
     settings = Settings()
-    configure_logging(settings)
     import_opencv(settings.max_image_pixels)
     images = build_image_loader(settings)
     max_memory_bytes = memory_limit(settings)

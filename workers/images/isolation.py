@@ -19,6 +19,7 @@ import structlog
 from core.errors import InputError, SetupError
 from core.items import Locator, locator_to_text
 from core.preprocessing import PreprocessingContract
+from core.settings import ENV_PREFIX
 from core.types import Reason
 from workers.images.frames import contracts_to_json, receive_header, send
 from workers.images.loading import Images
@@ -30,6 +31,8 @@ logger = structlog.get_logger(__name__)
 START_TIMEOUT_S = 120.0
 # The process ends itself in time. One that is stopped from outside, or waits for a dead disk, cannot.
 GRACE_S = 10.0
+# It has no business with the ledger or the broker.
+SECRET_VARIABLES = (f"{ENV_PREFIX}DATABASE_URL", f"{ENV_PREFIX}BROKER_URL")
 
 
 class IsolatedImages(Images):
@@ -150,7 +153,7 @@ class _Process:
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+            env=_environment(),
             start_new_session=True,
         )
         theirs.close()
@@ -177,6 +180,12 @@ class _Process:
         error = _explain(returncode, self._max_image_s)
         logger.warning("decoder_died", returncode=returncode, reason=error.reason)
         return error
+
+
+def _environment() -> dict[str, str]:
+    """All but what a decoder that was taken over would look for."""
+    inherited = {name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES}
+    return inherited | {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def _explain(returncode: int | None, max_image_s: float) -> InputError:

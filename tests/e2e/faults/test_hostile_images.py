@@ -3,21 +3,20 @@
 import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from hostile_images import REASONS, hostile_environment, make_hostile
+from hostile import REASONS, hostile_environment, make_hostile
 from program import MODEL, Cli, read_csv, wait_for
 from sqlalchemy import text
 
 from db.database import Database
 
 NUM_IMAGES, VICTIM = 256, 100
+TRAIN = ("train", "pictures", "--name", "shapes", "--backbone", MODEL, "--epochs", "2", "--max-bad", "20%")
 
 Photographs = Callable[..., Path]
 
@@ -65,16 +64,15 @@ def deaths(database: Database) -> list[int]:
         return sorted(session.scalars(text("SELECT deaths FROM chunk")))
 
 
-@pytest.mark.parametrize("kind", REASONS)
 def test_one_hostile_image_in_a_chunk_of_256_is_one_error_row_after_one_death(
-    hostile_cli: Cli, photographs: Photographs, kind: str
+    hostile_cli: Cli, photographs: Photographs
 ):
-    _, expected = hostile_folder(photographs, kind)
+    _, expected = hostile_folder(photographs, *REASONS)
     done = hostile_cli("label", "photographs", "--model", MODEL, "--out", "o.csv")
     assert done.returncode == 0, done.stderr
     check(hostile_cli.cwd / "o.csv", expected)
     database = Database(f"sqlite:///{hostile_cli.env['LABELYARD_HOME']}/labelyard.db")
-    assert deaths(database) == [1], "isolated at once, not cut in halves"
+    assert deaths(database) == [1, 1, 1], "isolated at once, not cut in halves"
     database.close()
 
 
@@ -113,6 +111,33 @@ def test_what_a_killed_child_of_celery_held_is_taken_back_without_waiting_for_it
     assert running.returncode == 0, said
     assert len(read_csv(cluster.cwd / "o.csv")) == 600
     database.close()
+
+
+def test_a_hostile_image_in_a_training_is_left_out_and_named(
+    hostile_cli: Cli, make_labelled_pictures: Callable[..., Path]
+):
+    folder = make_labelled_pictures(hostile_cli.cwd / "pictures", num_images=12)
+    # The first of its class, which is looked at before anything is trained, and one in the middle.
+    make_hostile(as_jpeg(folder / "blue" / "00.png"), "segfault")
+    make_hostile(as_jpeg(folder / "red" / "05.png"), "hang")
+    trained = hostile_cli.json(*TRAIN, "--mode", "finetune")
+    assert trained["model"]["state"] == "champion"
+    assert trained["model"]["training"]["num_bad"] == 2
+
+
+def test_a_contact_sheet_with_a_hostile_image_is_drawn_all_the_same(hostile_cli: Cli, photographs: Photographs):
+    folder = photographs(4)
+    make_hostile(folder / "00001.jpg", "segfault")
+    done = hostile_cli("label", "photographs", "--model", MODEL, "--figure", "sheet.png")
+    assert done.returncode == 0, done.stderr
+    assert (hostile_cli.cwd / "sheet.png").stat().st_size > 0
+
+
+def as_jpeg(png: Path) -> Path:
+    jpeg = png.with_suffix(".jpg")
+    assert cv2.imwrite(str(jpeg), cv2.imread(str(png)))
+    png.unlink()
+    return jpeg
 
 
 def num_workers(database: Database) -> int:

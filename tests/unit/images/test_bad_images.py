@@ -145,3 +145,46 @@ def test_decompression_bomb_is_refused_before_anything_is_unpacked(decoder, size
 
 def test_image_without_pixels_is_corrupt(decoder):
     assert reason_of(decoder, bomb_png(0, 5)) is Reason.CORRUPT
+
+
+def test_png_of_a_depth_that_does_not_exist_is_corrupt(decoder):
+    data = bytearray(saved(Image.fromarray(scene()).convert("L"), "PNG", transparency=3))
+    data[24] = 0
+
+    assert reason_of(decoder, bytes(data)) is Reason.CORRUPT
+
+
+def test_png_that_packs_far_more_than_its_pixels_is_refused_before_it_is_unpacked(decoder):
+    pixels = zlib.compress(bytes(10**8))
+    data = bomb_png(8, 8)
+    position = data.index(b"IDAT")
+    end = data.index(b"IEND") - 4
+    body = b"IDAT" + pixels
+    bomb = data[: position - 4] + struct.pack(">I", len(pixels)) + body + struct.pack(">I", zlib.crc32(body))
+
+    with pytest.raises(InputError, match=r"packs \d+ bytes for 8 x 8 pixels"):
+        decoder.decode(bomb + data[end:])
+
+
+def test_png_of_noise_is_not_taken_for_one_that_packs_too_much(decoder):
+    noise = np.random.default_rng(0).integers(0, 2**16, (400, 400, 4), np.uint16)
+
+    assert decoder.decode(encoded(noise, ".png", 16, 0)).shape == (400, 400, 3)
+
+
+def test_progressive_jpeg_of_very_many_scans_is_refused(decoder):
+    data = encoded(scene(), ".jpg", *PROGRESSIVE)
+    last_scan = data[data.rindex(b"\xff\xda") : -2]
+
+    assert decoder.decode(data[:-2] + last_scan * 20 + data[-2:]).shape == scene().shape
+    assert reason_of(decoder, data[:-2] + last_scan * 200 + data[-2:]) is Reason.CORRUPT
+
+
+def test_what_is_behind_a_picture_does_not_make_it_another_one(decoder):
+    """A polyglot is what its first bytes say, whatever other readers make of it."""
+    picture = scene()
+    for extension in EXTENSIONS:
+        data = encoded(picture, extension)
+        alone = decoder.decode(data)
+        for tail in (encoded(np.zeros((9, 9, 3), np.uint8), ".png"), b"%PDF-1.7\n", b"PK\3\4", b"<svg></svg>"):
+            assert np.array_equal(decoder.decode(data + tail), alone), (extension, tail[:8])

@@ -1,4 +1,4 @@
-"""Folders with one image that does what `hostile_decoder` makes of it. Knows nothing of pytest."""
+"""Images that do what `hostile_decoder` makes of them. Knows nothing of pytest."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ LIMITS = {
 def hostile_environment(env: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program whose workers decode with the hostile decoder."""
     path = [str(HOSTILE_DECODER), *filter(None, [env.get("PYTHONPATH")])]
-    return {**env, **LIMITS, "PYTHONPATH": ":".join(path)}
+    return {**LIMITS, **env, "PYTHONPATH": ":".join(path)}
 
 
 def make_hostile(jpeg: Path, kind: str) -> None:
