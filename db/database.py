@@ -8,16 +8,17 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Self, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.errors import DatabaseAwayError, DatabaseError, DiskFullError
 from core.settings import Settings
 from db.outages import explained, try_again
+from db.urls import mask, parse
 
 Result = TypeVar("Result")
 
@@ -34,13 +35,6 @@ POSTGRESQL_CONNECT_ARGUMENTS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,  # milliseconds
 }
-# Options of a URL whose names hold one of these are not shown.
-SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
-# The URL itself may hold a password, so it is not repeated.
-UNREADABLE_URL = (
-    "LABELYARD_DATABASE_URL cannot be read. Expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; "
-    "characters like @ and / in the password are percent-encoded (%40, %2F)."
-)
 
 
 class Database:
@@ -58,7 +52,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, min_free_bytes: int = 0) -> None:
-        self.url = _parse(url)
+        self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._min_free_bytes = min_free_bytes
         self._engine: Engine | None = None
@@ -202,35 +196,6 @@ class Database:
             return attempt()
         except DatabaseAwayError as error:
             return try_again(attempt, error, on_wait)
-
-
-def mask(url: URL) -> str:
-    """Render a URL for people: the password and whatever in the query may be one is hidden."""
-    if _is_cut(url):
-        return f"{url.drivername}://***"
-    hidden = {key: "***" for key in url.query if any(word in key.lower() for word in SECRET_WORDS)}
-    return url.update_query_dict(hidden).render_as_string(hide_password=True)
-
-
-def _is_cut(url: URL) -> bool:
-    """Whether a password that was not encoded ends in the middle, so that its rest is taken for host or database."""
-    return "@" in (url.host or "") or (url.get_backend_name() != "sqlite" and "@" in (url.database or ""))
-
-
-def _parse(text: str) -> URL:
-    try:
-        url = make_url(text)
-        if url.drivername in ("postgresql", "postgres"):
-            url = url.set(drivername="postgresql+psycopg")
-        if url.get_backend_name() == "sqlite" or (url.get_backend_name() == "postgresql" and not _is_cut(url)):
-            return url
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise DatabaseError(UNREADABLE_URL) from error
-    if _is_cut(url):
-        raise DatabaseError(UNREADABLE_URL)
-    raise DatabaseError(
-        f"LABELYARD_DATABASE_URL names a {url.get_backend_name()} database. Expected sqlite or postgresql."
-    )
 
 
 def _prepare_sqlite(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.settings import ENV_PREFIX, TOML_FILE, Settings
-from db.database import mask
+from db.urls import mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,29 +6,18 @@ A finish is fenced: it names the attempt that its claim was given, and writes no
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import lru_cache
 
-from sqlalchemy import Select, and_, case, delete, exists, func, select, update
+from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs import Claim, Outcome, Prediction, StageSeconds, WorkerProfile
-from core.types import ChunkState, JobState
+from core.types import ChunkState
 from db.bulk import insert_rows
 from db.clock import now_s
 from db.ledger.closing import NOT_TRACKED, close_finished_jobs
-from db.model_tables import ModelTable
+from db.ledger.ordering import jobs_in_order
 from db.rows import RESULT_COLUMNS, result_row
-from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, chunk_is
-
-# A job that was handed nothing for so long goes before all others of its priority; a new one, which shows nobody yet
-# that it gets on, sooner.
-STARVING_AFTER_S = 30.0
-NEW_STARVING_AFTER_S = 5.0
-# A network that the worker would have to load counts like so many chunks that its job has already. It is what a worker
-# has at a time, so one that is alone does not change networks with every chunk, and of many each job gets its share.
-COLD_COUNTS_AS = 2
-# How many jobs a claim looks at before it says that there is no work; more only matters if all of them are contended.
-NUM_CANDIDATE_JOBS = 16
+from db.tables import ChunkTable, ImageTable, JobTable, ResultTable, chunk_is
 
 
 def claim(session: Session, profile: WorkerProfile, *, lease_s: float, proposed: int | None = None) -> Claim | None:
@@ -47,7 +36,7 @@ def claim(session: Session, profile: WorkerProfile, *, lease_s: float, proposed:
     Returns:
         None if there is nothing that this worker could do.
     """
-    for job_id in session.scalars(_jobs_in_order(profile)).all():
+    for job_id in session.scalars(jobs_in_order(profile)).all():
         chunk_id = _lock_queued_chunk(session, job_id, proposed)
         if chunk_id is not None:
             return _lease(session, chunk_id, profile.worker_id, lease_s)
@@ -168,45 +157,6 @@ def owed_ordinals(job_id: int, first: int, last: int, *, redo: bool) -> Select[i
             )
         )
     return query.order_by(ImageTable.ordinal)
-
-
-@lru_cache(maxsize=16)
-def _jobs_in_order(profile: WorkerProfile) -> Select[int]:
-    # A worker asks the same again and again, and building the query takes longer than running it.
-    num_leased = (
-        select(func.count()).where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.LEASED)).scalar_subquery()
-    )
-    last_claimed_at = select(func.max(ChunkTable.claimed_at)).where(ChunkTable.job_id == JobTable.id).scalar_subquery()
-    starves_at = func.coalesce(last_claimed_at + STARVING_AFTER_S, JobTable.created_at + NEW_STARVING_AFTER_S)
-    cold = case((_uses_network(profile.warm), 0), else_=COLD_COUNTS_AS)
-    query = (
-        select(JobTable.id)
-        .where(
-            JobTable.state == JobState.RUNNING,
-            exists().where(ChunkTable.job_id == JobTable.id, chunk_is(ChunkState.QUEUED)),
-            JobTable.kind.in_(sorted(profile.kinds)),
-            ~_uses_network(profile.unavailable),
-        )
-        .order_by(
-            JobTable.priority,
-            (starves_at < now_s()).desc(),
-            num_leased + cold,
-            func.coalesce(last_claimed_at, 0.0),
-            JobTable.id,
-        )
-        .limit(NUM_CANDIDATE_JOBS)
-    )
-    return query if profile.only_job is None else query.where(JobTable.id == profile.only_job)
-
-
-def _uses_network(names: frozenset[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an SQL condition
-    return exists().where(
-        and_(
-            JobModelTable.job_id == JobTable.id,
-            ModelTable.id == JobModelTable.model_id,
-            ModelTable.network.in_(sorted(names)),
-        )
-    )
 
 
 def _lock_queued_chunk(session: Session, job_id: int, proposed: int | None) -> int | None:

@@ -5,7 +5,6 @@ Progress goes to standard error, results to standard output, so that a pipe gets
 
 import sys
 import time
-from collections import deque
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -18,11 +17,9 @@ from core.types import JobState
 from db.database import Database
 from orchestrator.cli.printing import count, print_counts, print_json, print_line, printable
 from orchestrator.cli.single import print_best_labels, print_single_image
-from orchestrator.cli.times import duration
+from orchestrator.cli.speed import Speed
 from orchestrator.summary import JobSummary
 
-# Speed is what was measured over this long; shorter jumps about, longer lags behind.
-SPEED_WINDOW_S = 20.0
 # Jobs of up to so many images are summed up image by image, larger ones by label.
 MAX_IMAGES_ONE_BY_ONE = 10
 # How often a pipe gets a line.
@@ -62,36 +59,6 @@ def make_reporter(*, as_json: bool) -> Reporter:
     if as_json:
         return JsonReporter()
     return TerminalReporter() if sys.stderr.isatty() else PlainReporter()
-
-
-class Speed:
-    """Images per second over the last while, and the time left that follows from it."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
-
-    def add(self, num_images: int) -> None:
-        """So many images have been processed by now."""
-        now_s = time.monotonic()
-        if not num_images:
-            return  # loading a model is no measure of speed
-        self._seen.append((now_s, num_images))
-        while now_s - self._seen[0][0] > SPEED_WINDOW_S:
-            self._seen.popleft()
-
-    @property
-    def images_per_s(self) -> float:
-        """The speed; 0 until there is one."""
-        if not self._seen:
-            return 0.0
-        (from_s, first), (to_s, last) = self._seen[0], self._seen[-1]
-        return (last - first) / (to_s - from_s) if to_s > from_s else 0.0
-
-    def time_left(self, num_left: int, *, is_planned: bool) -> str:
-        """For people. Says nothing while it is not known how many images there are."""
-        if not is_planned or not self.images_per_s:
-            return "?"
-        return duration(num_left / self.images_per_s)
 
 
 class PlainReporter:

@@ -13,7 +13,7 @@ from core.jobs import SweepReport, WorkerProfile
 from core.settings import Settings
 from core.types import JobKind, JobState, Priority
 from db.database import Database
-from db.ledger import accepting, control, leasing
+from db.ledger import accepting, control, leasing, ordering
 from orchestrator import steering
 from workers import holding
 from workers.app import create_app
@@ -182,7 +182,7 @@ def test_a_short_job_behind_a_long_one_takes_at_most_three_times_as_long_as_alon
     if backbone == "vgg16":
         # Where every worker would have to load its network, a job waits five seconds for one that has it.
         with ledger.write() as session:
-            control.get_job(session, short_job).created_at -= leasing.NEW_STARVING_AFTER_S
+            control.get_job(session, short_job).created_at -= ordering.NEW_STARVING_AFTER_S
     assert chunk_times_of(ledger, short_job, busy) <= 3 * alone
 
 

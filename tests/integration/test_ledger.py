@@ -27,7 +27,7 @@ from core.items import FileLocator, Item
 from core.jobs import WorkerProfile
 from core.types import JobState, Priority
 from db.database import Database
-from db.ledger import accepting, control, leasing, sweeping
+from db.ledger import accepting, control, leasing, ordering, sweeping
 from db.ledger.progress import count_reasons, progress
 from db.results import labelled_images
 from db.tables import ChunkTable, JobTable
@@ -153,7 +153,7 @@ def test_a_cold_job_does_not_starve_behind_a_warm_one(ledger: Database):
     cold = job_with(ledger, 8, backbone="vgg16")
     job_with(ledger, 8, backbone="mobilenet")
     with ledger.write() as session:
-        long_ago = JobTable.created_at - 2 * leasing.STARVING_AFTER_S
+        long_ago = JobTable.created_at - 2 * ordering.STARVING_AFTER_S
         session.execute(update(JobTable).where(JobTable.id == cold).values(created_at=long_ago))
     assert claim(ledger, WorkerProfile("anna", warm=frozenset({"mobilenet"}))).job_id == cold
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from orchestrator.cli import reporting
-from orchestrator.cli.reporting import Speed
+from orchestrator.cli import speed as speed_module
+from orchestrator.cli.speed import Speed
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that the code under test sees; set its only item."""
     now_s = [0.0]
-    monkeypatch.setattr(reporting.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(speed_module.time, "monotonic", lambda: now_s[0])
     return now_s
 
 
