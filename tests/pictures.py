@@ -1,6 +1,7 @@
 """Pictures for tests, made on the spot."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -37,3 +38,27 @@ def as_pillow_sees(data: bytes) -> np.ndarray:
     """Decode with another library, transparent parts laid on white."""
     image = Image.open(io.BytesIO(data)).convert("RGBA")
     return np.asarray(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"))
+
+
+def write_photographs(folder: Path, num_images: int) -> Path:
+    """Make a folder of small pictures, each different."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(num_images):
+        picture = random.integers(0, 256, (12, 12, 3), np.uint8)
+        picture = cv2.resize(picture, (96, 96), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"{number:05d}.jpg"), picture)
+    return folder
+
+
+def write_labelled_pictures(folder: Path, *, num_images: int, names: tuple[str, ...] = ("blue", "red")) -> Path:
+    """Make a dataset of class folders: noise on one colour for each class."""
+    colours = {"red": (0, 0, 200), "blue": (200, 0, 0), "white": (220, 220, 220)}  # BGR
+    random = np.random.default_rng(0)
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for number in range(num_images):
+            noise = random.integers(-30, 30, (48, 64, 3))
+            image = np.clip(np.array(colours[name]) + noise, 0, 255).astype(np.uint8)
+            assert cv2.imwrite(str(folder / name / f"{number:02d}.png"), image)
+    return folder

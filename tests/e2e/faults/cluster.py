@@ -1,0 +1,200 @@
+"""Real workers on a ledger of their own: with a Redis and a PostgreSQL that may be killed, or embedded on SQLite."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from e2e.faults import observation
+from e2e.faults.observation import Held
+from e2e.faults.scenario import Timing
+from program import MODEL, PROGRAM, Cli, wait_for
+from servers import PostgresServer, RedisServer
+
+from db.database import Database
+from db.schema import upgrade
+
+TESTS = Path(__file__).parents[2]
+SHIMS = Path(__file__).with_name("shims")
+# A chunk of 24 images then takes a worker about two seconds, of which it computes a small part.
+IMAGE_S = 0.5
+# Waited for a worker or a job. Beyond it, a job does not end.
+PATIENCE_S = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A `labelyard worker` with all its processes, which are one group."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    id: str  # in the ledger
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all of its processes."""
+        os.killpg(self.process.pid, number)
+
+    def end(self) -> None:
+        """Kill what is left of it. The group outlives its first process."""
+        try:
+            self.signal(signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its first process runs."""
+        return self.process.poll() is None
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """What it has logged under a name."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{") and f'"{name}"' in line]
+        return [event for event in found if event.get("event") == name]
+
+
+class Cluster:
+    """A ledger and its workers; a context manager that leaves nothing behind.
+
+    Args:
+        folder: for the state, the logs, and as the working folder.
+        env: of the program.
+        timing: of leases and sweeps.
+        is_embedded: SQLite and no broker.
+    """
+
+    def __init__(self, folder: Path, env: dict[str, str], *, timing: Timing, is_embedded: bool) -> None:
+        self.timing = timing
+        self.is_embedded = is_embedded
+        self.folder = folder
+        self._env = env
+        self._stack = ExitStack()
+        self.workers: list[Worker] = []
+        self._past_workers: list[Worker] = []
+        self.job_ids: list[int] = []
+        self._num_submitted = 0
+
+    def __enter__(self) -> Self:
+        """Start the servers."""
+        with ExitStack() as stack:
+            stack.callback(self._end_workers)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "freeze").mkdir()
+            if self.is_embedded:
+                url = f"sqlite:///{self._env['LABELYARD_HOME']}/labelyard.db"
+                servers = {}
+            else:
+                self.redis = stack.enter_context(RedisServer())
+                self.postgres = stack.enter_context(PostgresServer())
+                url = self.postgres.url
+                servers = {"LABELYARD_BROKER_URL": self.redis.url, "LABELYARD_DATABASE_URL": url}
+            quiet = {"LABELYARD_LOG_LEVEL": "INFO", "LABELYARD_LOG_FORMAT": "json"}
+            self.cli = Cli(self._env | servers | self.timing.env | quiet, self.folder)
+            stack.callback(self.cli.close)
+            self.ledger = Database(url)
+            stack.callback(self.ledger.close)
+            upgrade(self.ledger)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers and the servers."""
+        self._stack.close()
+
+    def start_worker(self, **env: str) -> Worker:
+        """Start a worker, without waiting for it."""
+        shims = {
+            "PYTHONPATH": str(SHIMS),
+            "FAULTS_IMAGE_S": str(IMAGE_S),
+            "FAULTS_FREEZE_FOLDER": str(self.folder / "freeze"),
+        }
+        log = self.folder / f"worker-{len(self.workers) + len(self._past_workers)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*PROGRAM, "worker", "--preload", MODEL],
+                env=self.cli.env | shims | env,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        worker_id = f"{socket.gethostname()}:{process.pid}{'/0' if self.is_embedded else ''}"
+        worker = Worker(process, log, worker_id)
+        self.workers.append(worker)
+        return worker
+
+    def have_workers(self, number: int) -> list[Worker]:
+        """See to it that so many workers are ready, and no more."""
+        for worker in [worker for worker in self.workers if not worker.is_alive]:
+            self.drop(worker)
+        for worker in self.workers[number:]:
+            self.drop(worker)
+        for _ in range(number - len(self.workers)):
+            self.start_worker()
+        wait_for(lambda: len(self.ready()) == number, f"{number} workers", timeout_s=PATIENCE_S)
+        return list(self.workers)
+
+    def ready(self) -> list[Worker]:
+        """The workers whose computing process runs."""
+        pids = observation.children(self.ledger)
+        return [worker for worker in self.workers if worker.is_alive and is_running(pids.get(worker.id))]
+
+    def drop(self, worker: Worker) -> None:
+        """Kill a worker, and all that is left of it, for good."""
+        worker.end()
+        self.workers.remove(worker)
+        self._past_workers.append(worker)
+
+    def submit(self, images: Path, *, chunk_size: int, **env: str) -> int:
+        """Accept a job that labels a folder."""
+        self._num_submitted += 1  # equal requests would be one job; these differ in how many classes they keep
+        options = ("--chunk-size", str(chunk_size), "--top-k", str(1 + self._num_submitted % 1000), "--no-features")
+        done = self.cli("label", images, "--model", MODEL, *options, "--no-wait", "--json", **env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        job_id = int(json.loads(done.stdout)["job_id"])
+        self.job_ids.append(job_id)
+        return job_id
+
+    def leased_workers(self) -> list[tuple[Worker, list[Held]]]:
+        """The ready workers that hold chunks, with their leases."""
+        leases = observation.leases(self.ledger)
+        found = [(worker, [held for held in leases if held.worker_id == worker.id]) for worker in self.ready()]
+        return [(worker, held) for worker, held in found if held]
+
+    def child_of(self, worker: Worker) -> int:
+        """The process that computes for a worker."""
+        return observation.children(self.ledger)[worker.id]
+
+    def have_ended(self) -> bool:
+        """Whether all jobs have."""
+        return all(state == "done" for state in observation.states(self.ledger, self.job_ids))
+
+    def finished_executions(self) -> Iterator[int]:
+        """The chunk of each execution that a worker has said to have finished."""
+        for worker in [*self._past_workers, *self.workers]:
+            yield from (int(event["chunk_id"]) for event in worker.events("chunk_done"))
+
+    def _end_workers(self) -> None:
+        for worker in list(self.workers):
+            self.drop(worker)
+
+
+def is_running(pid: int | None) -> bool:
+    """Whether a process runs, or could: it is there and no zombie."""
+    return process_state(pid) not in ("", "Z", "X")
+
+
+def process_state(pid: int | None) -> str:
+    """The kernel's letter for what a process does, T for a stopped one; empty: there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -1,0 +1,143 @@
+"""Workers that are killed or told to stop while they work."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from e2e.faults import observation
+from e2e.faults.cluster import Cluster, Worker
+from e2e.faults.conclusion import conclude, patiently
+from e2e.faults.observation import Held, Recoveries
+from e2e.faults.scenario import AS_SHIPPED, Outcome, Scenario
+from e2e.faults.stage import Stage
+
+NUM_WORKERS = 4
+NUM_IMAGES, CHUNK_SIZE = 240, 24
+# A moment of a chunk's life that nobody chose.
+MAX_DELAY_S = 1.0
+
+
+def kill_workers(stage: Stage, random: Random, count: int, *, is_embedded: bool) -> Outcome:
+    """Kill computing processes, supervising ones, and both at once, while jobs are never done."""
+    scenario = SQLITE_DEATHS if is_embedded else DEATHS
+    cluster = stage.cluster(stage.timing_of(scenario.timing), is_embedded=is_embedded)
+    cluster.have_workers(min(NUM_WORKERS, 2 + count // 4))
+    recoveries = Recoveries(cluster.ledger)
+    ways: list[Callable[[Cluster, Worker], None]] = [kill_child, kill_parent, kill_all]
+    for number in range(count):
+        keep_busy(cluster, stage.images(NUM_IMAGES))
+        victim = some_leased_worker(cluster, random, recoveries)
+        time.sleep(random.uniform(0, MAX_DELAY_S))
+        at_s = observation.now_s(cluster.ledger)
+        ways[number % len(ways)](cluster, victim)
+        recoveries.add(observation.leases(cluster.ledger, victim.id), at_s)
+        if not victim.is_alive:
+            cluster.start_worker()
+    return conclude(cluster, stage.labels, count=count, recoveries=recoveries)
+
+
+def keep_busy(cluster: Cluster, images: Path) -> None:
+    """See to it that there is more work than the workers have in hand."""
+    ((num_queued,),) = observation.ask(cluster.ledger, "SELECT count(*) FROM chunk WHERE state = 'queued'")
+    if num_queued < 2 * NUM_WORKERS:
+        cluster.submit(images, chunk_size=CHUNK_SIZE)
+
+
+def some_leased_worker(cluster: Cluster, random: Random, recoveries: Recoveries) -> Worker:
+    """One of the workers that hold chunks, when there are some; the rest must be able to go on."""
+    found: list[tuple[Worker, list[Held]]] = []
+
+    def find() -> bool:
+        found[:] = cluster.leased_workers()
+        return bool(found) and len(cluster.ready()) > 1
+
+    assert patiently(find, recoveries), "No worker holds a chunk."
+    return random.choice(found)[0]
+
+
+def kill_child(cluster: Cluster, worker: Worker) -> None:
+    """The process that computes."""
+    os.kill(cluster.child_of(worker), signal.SIGKILL)
+
+
+def kill_parent(cluster: Cluster, worker: Worker) -> None:
+    """The process that supervises; what it leaves behind goes on for a while."""
+    del cluster
+    worker.process.kill()
+    worker.process.wait()
+
+
+def kill_all(cluster: Cluster, worker: Worker) -> None:
+    """As when the machine goes."""
+    del cluster
+    worker.end()
+
+
+def stop_workers(stage: Stage, random: Random, count: int, *, is_embedded: bool) -> Outcome:
+    """SIGTERM in mid-chunk, while another worker is idle: who stops on purpose gives back, and wakes."""
+    scenario = SQLITE_STOPS if is_embedded else STOPS
+    cluster = stage.cluster(stage.timing_of(scenario.timing), is_embedded=is_embedded)
+    recoveries = Recoveries(cluster.ledger)
+    for _ in range(count):
+        cluster.have_workers(2)
+        cluster.submit(stage.images(CHUNK_SIZE), chunk_size=CHUNK_SIZE)
+        victim = some_leased_worker(cluster, random, recoveries)
+        time.sleep(random.uniform(0, MAX_DELAY_S))
+        held = observation.leases(cluster.ledger, victim.id)
+        at_s = observation.now_s(cluster.ledger)
+        victim.process.send_signal(signal.SIGTERM)
+        recoveries.add(held, at_s)
+        patiently(lambda: not victim.is_alive and cluster.have_ended(), recoveries)  # noqa: B023 - asked at once
+    outcome = conclude(cluster, stage.labels, count=count, recoveries=recoveries)
+    # Taken back by a sweeper instead of given back: the lease ran out.
+    ((num_deaths,),) = observation.ask(
+        cluster.ledger, f"SELECT coalesce(sum(deaths), 0) FROM chunk WHERE job_id >= {min(cluster.job_ids)}"
+    )
+    del outcome.recoveries_s[: int(num_deaths)]
+    return outcome
+
+
+DEATHS = Scenario(
+    name="kill-worker",
+    fault="kill -9 of a worker's child, of its parent, of both, at random moments",
+    expected="re-leased within 45 s",
+    run=partial(kill_workers, is_embedded=False),
+    count=160,
+    num_in_tests=3,
+    timing=AS_SHIPPED,
+    max_recovery_s=45,
+)
+SQLITE_DEATHS = Scenario(
+    name="kill-worker-sqlite",
+    fault="the same, embedded on SQLite",
+    expected="re-leased within 45 s",
+    run=partial(kill_workers, is_embedded=True),
+    count=40,
+    num_in_tests=3,
+    timing=AS_SHIPPED,
+    max_recovery_s=45,
+)
+STOPS = Scenario(
+    name="sigterm",
+    fault="SIGTERM in mid-chunk",
+    expected="lease given back, next claim within 5 s",
+    run=partial(stop_workers, is_embedded=False),
+    count=20,
+    num_in_tests=1,
+    timing=AS_SHIPPED,
+    max_recovery_s=5,
+)
+SQLITE_STOPS = Scenario(
+    name="sigterm-sqlite",
+    fault="the same, embedded on SQLite",
+    expected="lease given back, next claim within 5 s",
+    run=partial(stop_workers, is_embedded=True),
+    count=5,
+    num_in_tests=1,
+    timing=AS_SHIPPED,
+    max_recovery_s=5,
+)

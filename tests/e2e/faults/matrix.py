@@ -1,0 +1,14 @@
+"""All scenarios, in the order of the table. Neighbours use the same cluster, so that it is started once for them."""
+
+from e2e.faults import deaths
+from e2e.faults.scenario import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        deaths.DEATHS,
+        deaths.STOPS,
+        deaths.SQLITE_DEATHS,
+        deaths.SQLITE_STOPS,
+    )
+}

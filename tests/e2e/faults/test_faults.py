@@ -1,0 +1,25 @@
+"""A part of what `make chaos` does, small enough for every day."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from e2e.faults.matrix import SCENARIOS
+from e2e.faults.stage import Stage
+
+SEED = 4
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with Stage(tmp_path_factory.mktemp("faults"), is_quick=True) as stage:
+        yield stage
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_image_of_an_accepted_job_ends_with_one_row_whatever_dies(stage: Stage, name: str):
+    scenario = SCENARIOS[name]
+    if reason := scenario.missing():
+        pytest.skip(reason)
+    outcome = scenario.run(stage, Random(SEED), scenario.num_in_tests)
+    assert not scenario.problems(outcome, is_timed=False), outcome
