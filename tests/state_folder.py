@@ -33,10 +33,7 @@ def find_or_make_keras_home(folder: Path) -> Path:
 
 
 def program_environment(state: Path, *, engines: Path, keras_home: Path) -> dict[str, str]:
-    """The environment of a program with its own state, which is made.
-
-    Converted networks alone are shared: they follow from the weights, and making them takes seconds.
-    """
+    """The environment of a program with its own state folder, which is made, and converted networks of others."""
     state.mkdir(exist_ok=True, parents=True)
     if not (state / "engines").exists():
         (state / "engines").symlink_to(engines)

@@ -16,13 +16,14 @@ def keras_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_environment(keras_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str, str]]:
-    """Makes the environment of a program that has its own state and nobody else's settings.
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Converted networks, which all programs share: they follow from the weights, and making them takes seconds."""
+    return tmp_path_factory.mktemp("engines")
 
-    Converted networks alone are shared: they follow from the weights, and making them takes seconds.
-    """
-    engines = tmp_path_factory.mktemp("engines")
 
+@pytest.fixture(scope="session")
+def make_environment(keras_home: Path, engines: Path) -> Callable[[Path], dict[str, str]]:
+    """Makes the environment of a program that has its own state and nobody else's settings."""
     return lambda folder: program_environment(folder / "state", engines=engines, keras_home=keras_home)
 
 
@@ -52,7 +53,6 @@ def cluster(environment: dict[str, str], tmp_path: Path, redis_url: str, postgre
 @pytest.fixture(scope="session")
 def make_photographs() -> Callable[[Path, int], Path]:
     """Makes a folder of small pictures, each different."""
-
     return write_photographs
 
 

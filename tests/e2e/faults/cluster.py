@@ -1,5 +1,6 @@
 """Real workers on a ledger of their own: with a Redis and a PostgreSQL that may be killed, or embedded on SQLite."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,45 +9,41 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from celery import Celery
 from e2e.faults import observation
 from e2e.faults.observation import Held
 from e2e.faults.scenario import Timing
 from program import MODEL, PROGRAM, Cli, wait_for
+from pydantic import SecretStr
 from servers import PostgresServer, RedisServer
 
+from core.jobs import LabelOptions
+from core.settings import Settings
 from db.database import Database
 from db.schema import upgrade
+from orchestrator.planning import plan
+from orchestrator.submitting import LabelRequest, submit
+from workers.app import create_app
 
 TESTS = Path(__file__).parents[2]
 SHIMS = Path(__file__).with_name("shims")
 # A chunk of 24 images then takes a worker about two seconds, of which it computes a small part.
 IMAGE_S = 0.5
 # Waited for a worker or a job. Beyond it, a job does not end.
-PATIENCE_S = 240.0
+PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A `labelyard worker` with all its processes, which are one group."""
+    """A `labelyard worker`."""
 
     process: subprocess.Popen[bytes]
     log: Path
     id: str  # in the ledger
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to all of its processes."""
-        os.killpg(self.process.pid, number)
-
-    def end(self) -> None:
-        """Kill what is left of it. The group outlives its first process."""
-        try:
-            self.signal(signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
 
     @property
     def is_alive(self) -> bool:
@@ -86,7 +83,7 @@ class Cluster:
         with ExitStack() as stack:
             stack.callback(self._end_workers)
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "freeze").mkdir()
+            self.freezer.mkdir()
             if self.is_embedded:
                 url = f"sqlite:///{self._env['LABELYARD_HOME']}/labelyard.db"
                 servers = {}
@@ -108,14 +105,24 @@ class Cluster:
         """End the workers and the servers."""
         self._stack.close()
 
+    @property
+    def freezer(self) -> Path:
+        """Where a file named like a computing process has it freeze itself; see `shims/sitecustomize.py`."""
+        return self.folder / "freeze"
+
+    @property
+    def all_workers(self) -> list[Worker]:
+        """Those that have ended as well."""
+        return [*self._past_workers, *self.workers]
+
     def start_worker(self, **env: str) -> Worker:
         """Start a worker, without waiting for it."""
         shims = {
             "PYTHONPATH": str(SHIMS),
             "FAULTS_IMAGE_S": str(IMAGE_S),
-            "FAULTS_FREEZE_FOLDER": str(self.folder / "freeze"),
+            "FAULTS_FREEZE_FOLDER": str(self.freezer),
         }
-        log = self.folder / f"worker-{len(self.workers) + len(self._past_workers)}.log"
+        log = self.folder / f"worker-{len(self.all_workers)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*PROGRAM, "worker", "--preload", MODEL],
@@ -147,9 +154,19 @@ class Cluster:
         pids = observation.children(self.ledger)
         return [worker for worker in self.workers if worker.is_alive and is_running(pids.get(worker.id))]
 
+    def signal(self, worker: Worker, number: signal.Signals) -> None:
+        """Send a signal to all processes of a worker, even if the first is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.process.pid, number)
+        # An embedded one computes in a group of its own.
+        child = observation.children(self.ledger).get(worker.id) if self.is_embedded else None
+        if child is not None and is_running(child):
+            os.kill(child, number)
+
     def drop(self, worker: Worker) -> None:
         """Kill a worker, and all that is left of it, for good."""
-        worker.end()
+        self.signal(worker, signal.SIGKILL)
+        worker.process.wait()
         self.workers.remove(worker)
         self._past_workers.append(worker)
 
@@ -162,6 +179,38 @@ class Cluster:
         job_id = int(json.loads(done.stdout)["job_id"])
         self.job_ids.append(job_id)
         return job_id
+
+    def accept(self, images: Path, *, chunk_size: int, is_planned: bool = True) -> int:
+        """Accept such a job without a word to anyone, and at once: a program would take a second to start."""
+        self._num_submitted += 1
+        options = LabelOptions(top_k=1 + self._num_submitted % 1000, chunk_size=chunk_size, keep_features=False)
+        request = LabelRequest([str(images)], [MODEL], options)
+        job_id = submit(self.ledger, self.settings, request).job_id
+        self.job_ids.append(job_id)
+        if is_planned:
+            plan(self.ledger, job_id)
+        return job_id
+
+    @cached_property
+    def settings(self) -> Settings:
+        """As the workers have them."""
+        return Settings(
+            database_url=SecretStr(self.cli.env["LABELYARD_DATABASE_URL"]),
+            broker_url=SecretStr(self.cli.env["LABELYARD_BROKER_URL"]),
+        )
+
+    @cached_property
+    def app(self) -> Celery:
+        """The way to the workers' broker."""
+        return create_app(self.settings)
+
+    def all_job_ids(self) -> list[int]:
+        """Every job in the ledger, the oldest first."""
+        return [row[0] for row in observation.ask(self.ledger, "SELECT id FROM job ORDER BY id")]
+
+    def chunks_of(self, job_id: int) -> list[int]:
+        """The chunks of a job."""
+        return [row[0] for row in observation.ask(self.ledger, "SELECT id FROM chunk WHERE job_id = :job", job=job_id)]
 
     def leased_workers(self) -> list[tuple[Worker, list[Held]]]:
         """The ready workers that hold chunks, with their leases."""
@@ -179,7 +228,7 @@ class Cluster:
 
     def finished_executions(self) -> Iterator[int]:
         """The chunk of each execution that a worker has said to have finished."""
-        for worker in [*self._past_workers, *self.workers]:
+        for worker in self.all_workers:
             yield from (int(event["chunk_id"]) for event in worker.events("chunk_done"))
 
     def _end_workers(self) -> None:

@@ -18,7 +18,13 @@ def conclude(cluster: Cluster, labels: Labels, *, count: int, recoveries: Recove
     found = observation.damage(cluster.ledger, cluster.job_ids, labels)
     executions = Counter(cluster.finished_executions())
     num_repeated = sum(number - 1 for number in executions.values())
-    return Outcome(count, found.lost, found.duplicated + num_repeated, recoveries.seconds)
+    return Outcome(
+        count=count,
+        lost=found.lost,
+        duplicated=found.duplicated + num_repeated,
+        recovered=len(recoveries.seconds),
+        slowest_recovery_s=max(recoveries.seconds, default=None),
+    )
 
 
 def patiently(condition: Callable[[], object], recoveries: Recoveries | None = None) -> bool:

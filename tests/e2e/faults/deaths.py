@@ -73,8 +73,8 @@ def kill_parent(cluster: Cluster, worker: Worker) -> None:
 
 def kill_all(cluster: Cluster, worker: Worker) -> None:
     """As when the machine goes."""
-    del cluster
-    worker.end()
+    cluster.signal(worker, signal.SIGKILL)
+    worker.process.wait()
 
 
 def stop_workers(stage: Stage, random: Random, count: int, *, is_embedded: bool) -> Outcome:
@@ -97,7 +97,7 @@ def stop_workers(stage: Stage, random: Random, count: int, *, is_embedded: bool)
     ((num_deaths,),) = observation.ask(
         cluster.ledger, f"SELECT coalesce(sum(deaths), 0) FROM chunk WHERE job_id >= {min(cluster.job_ids)}"
     )
-    del outcome.recoveries_s[: int(num_deaths)]
+    outcome.recovered -= int(num_deaths)
     return outcome
 
 

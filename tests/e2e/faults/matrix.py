@@ -1,6 +1,6 @@
 """All scenarios, in the order of the table. Neighbours use the same cluster, so that it is started once for them."""
 
-from e2e.faults import deaths
+from e2e.faults import deaths, freezes, messages, sharing, trainings
 from e2e.faults.scenario import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -8,7 +8,13 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         deaths.DEATHS,
         deaths.STOPS,
+        freezes.IDLE_FROZEN,
+        freezes.FROZEN,
+        messages.REPEATED,
+        trainings.TRAININGS,
         deaths.SQLITE_DEATHS,
         deaths.SQLITE_STOPS,
+        freezes.SQLITE_FROZEN,
+        sharing.TOGETHER,
     )
 }

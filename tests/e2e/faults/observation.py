@@ -55,7 +55,7 @@ def ask(ledger: Database, sql: str, **values: Any) -> Sequence[Row[Any]]:
 
 def now_s(ledger: Database) -> float:
     """The present moment by the database's clock."""
-    return float(ask(ledger, f"SELECT {NOW[ledger.url.get_backend_name()]}")[0][0])  # noqa: S608 - our own
+    return float(ask(ledger, f"SELECT {NOW[ledger.url.get_backend_name()]}")[0][0])
 
 
 def leases(ledger: Database, worker_id: str | None = None) -> list[Held]:
@@ -145,8 +145,8 @@ def num_half_written(ledger: Database) -> int:
     """Chunks that are not done and yet have rows, or are done and lack some."""
     sql = (
         "SELECT count(*) FROM (SELECT chunk.id, chunk.state, chunk.num_images, (SELECT count(*) FROM result "
-        "WHERE result.job_id = chunk.job_id AND ordinal BETWEEN first_ordinal AND last_ordinal) AS num_rows FROM chunk) "
-        "AS counted WHERE num_rows <> CASE WHEN state = 'done' THEN num_images ELSE 0 END"
+        "WHERE result.job_id = chunk.job_id AND ordinal BETWEEN first_ordinal AND last_ordinal) AS num_rows "
+        "FROM chunk) AS counted WHERE num_rows <> CASE WHEN state = 'done' THEN num_images ELSE 0 END"
     )
     return int(ask(ledger, sql)[0][0])
 

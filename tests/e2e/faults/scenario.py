@@ -1,7 +1,7 @@
 """What a scenario is and what comes of one. The same for the tests and for `make chaos`; only the numbers differ."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -36,17 +36,8 @@ class Outcome:
     count: int = 0  # how often the fault was made
     lost: int = 0  # images of accepted jobs without a row of their own after the job's end
     duplicated: int = 0  # rows or finished executions beyond one
-    recoveries_s: list[float] = field(default_factory=list)  # from each fault until its work went on
-
-    @property
-    def recovered(self) -> int:
-        """How many of the faults were recovered from."""
-        return len(self.recoveries_s)
-
-    @property
-    def slowest_recovery_s(self) -> float | None:
-        """None where nothing recovered."""
-        return max(self.recoveries_s, default=None)
+    recovered: int = 0  # faults after which the work went on as it should
+    slowest_recovery_s: float | None = None  # from a fault until its work went on; None: there is nothing to measure
 
 
 @dataclass(frozen=True, slots=True)

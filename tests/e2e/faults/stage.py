@@ -1,4 +1,4 @@
-"""Where scenarios play: pictures whose labels are known, clusters that one scenario leaves for the next, free folders."""
+"""Where scenarios play: pictures whose labels are known, clusters that one scenario leaves to the next, folders."""
 
 import itertools
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from e2e.faults.observation import Labels
 from e2e.faults.scenario import QUICK, Timing
 from pictures import write_photographs
 from program import MODEL, Cli
-from state_folder import find_or_make_keras_home, program_environment
+from state_folder import program_environment
 
 from db.database import Database
 
@@ -24,11 +24,15 @@ class Stage:
 
     Args:
         folder: an empty one, for everything.
+        keras_home: Keras' cache, with weights for `program.MODEL`.
+        engines: a folder for converted networks, which all programs share.
         is_quick: short leases whatever a scenario asks for, as in tests.
     """
 
-    def __init__(self, folder: Path, *, is_quick: bool) -> None:
+    def __init__(self, folder: Path, *, keras_home: Path, engines: Path, is_quick: bool) -> None:
         self.folder = folder
+        self.keras_home = keras_home
+        self.engines = engines
         self.is_quick = is_quick
         self._stack = ExitStack()
         self._cluster: Cluster | None = None
@@ -42,11 +46,6 @@ class Stage:
         """End what still runs."""
         self._drop_cluster()
         self._stack.close()
-
-    @cached_property
-    def keras_home(self) -> Path:
-        """Keras' cache."""
-        return find_or_make_keras_home(self.folder / "keras")
 
     @cached_property
     def photographs(self) -> Path:
@@ -87,9 +86,7 @@ class Stage:
 
     def env(self, folder: Path) -> dict[str, str]:
         """An environment whose state is in a folder."""
-        engines = self.folder / "engines"
-        engines.mkdir(exist_ok=True)
-        return program_environment(folder / "state", engines=engines, keras_home=self.keras_home)
+        return program_environment(folder / "state", engines=self.engines, keras_home=self.keras_home)
 
     def cluster(self, timing: Timing, *, is_embedded: bool = False) -> Cluster:
         """A cluster without jobs: the one that is there, if it is of this kind, else a new one."""

@@ -1,6 +1,7 @@
 """A part of what `make chaos` does, small enough for every day."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,8 +12,9 @@ SEED = 4
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with Stage(tmp_path_factory.mktemp("faults"), is_quick=True) as stage:
+def stage(tmp_path_factory: pytest.TempPathFactory, keras_home: Path, engines: Path) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("faults")
+    with Stage(folder, keras_home=keras_home, engines=engines, is_quick=True) as stage:
         yield stage
 
 
