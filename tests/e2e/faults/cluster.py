@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +29,6 @@ from orchestrator.planning import plan
 from orchestrator.submitting import LabelRequest, submit
 from workers.app import create_app
 
-TESTS = Path(__file__).parents[2]
 SHIMS = Path(__file__).with_name("shims")
 # A chunk of 24 images then takes a worker about two seconds, of which it computes a small part.
 IMAGE_S = 0.5
@@ -117,16 +116,11 @@ class Cluster:
 
     def start_worker(self, **env: str) -> Worker:
         """Start a worker, without waiting for it."""
-        shims = {
-            "PYTHONPATH": str(SHIMS),
-            "FAULTS_IMAGE_S": str(IMAGE_S),
-            "FAULTS_FREEZE_FOLDER": str(self.freezer),
-        }
         log = self.folder / f"worker-{len(self.all_workers)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*PROGRAM, "worker", "--preload", MODEL],
-                env=self.cli.env | shims | env,
+                env=slowed(self.cli.env) | {"FAULTS_FREEZE_FOLDER": str(self.freezer)} | env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -138,14 +132,14 @@ class Cluster:
         self.workers.append(worker)
         return worker
 
-    def have_workers(self, number: int) -> list[Worker]:
-        """See to it that so many workers are ready, and no more."""
+    def have_workers(self, number: int, **env: str) -> list[Worker]:
+        """See to it that so many workers are ready, and no more; new ones get these variables as well."""
         for worker in [worker for worker in self.workers if not worker.is_alive]:
             self.drop(worker)
         for worker in self.workers[number:]:
             self.drop(worker)
         for _ in range(number - len(self.workers)):
-            self.start_worker()
+            self.start_worker(**env)
         wait_for(lambda: len(self.ready()) == number, f"{number} workers", timeout_s=PATIENCE_S)
         return list(self.workers)
 
@@ -234,6 +228,11 @@ class Cluster:
     def _end_workers(self) -> None:
         for worker in list(self.workers):
             self.drop(worker)
+
+
+def slowed(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which reading an image takes long enough for faults to find it."""
+    return {**env, "PYTHONPATH": str(SHIMS), "FAULTS_IMAGE_S": str(IMAGE_S)}
 
 
 def is_running(pid: int | None) -> bool:

@@ -28,7 +28,7 @@ def repeat_messages(stage: Stage, random: Random, count: int) -> Outcome:
     job_id = cluster.accept(stage.images(count * CHUNK_SIZE), chunk_size=CHUNK_SIZE, is_planned=False)
     waker = BrokerWaker(cluster.app, ledger)
     run_twice(lambda: plan(ledger, job_id, after_commit=waker.top_up))
-    sweepers = [Sweeper(ledger, waker, interval_s=SWEEP_INTERVAL_S) for _ in range(2)]
+    sweepers = [Sweeper(ledger, waker, interval_s=SWEEP_INTERVAL_S, lease_s=cluster.timing.lease_s) for _ in range(2)]
     for sweeper in sweepers:
         sweeper.start()
     proposals = cluster.chunks_of(job_id) * NUM_MESSAGES
