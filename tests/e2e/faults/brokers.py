@@ -5,7 +5,6 @@ from random import Random
 
 import redis
 from e2e.faults import observation
-
 from e2e.faults.conclusion import conclude, patiently
 from e2e.faults.deaths import CHUNK_SIZE, MAX_DELAY_S
 from e2e.faults.observation import Held, Recoveries

@@ -1,4 +1,4 @@
-"""A full disk below an SQLite file: a file system of a few megabytes, which nobody but the scenario's processes sees."""
+"""A full disk below an SQLite file: a file system of a few megabytes that only the scenario's processes see."""
 
 import json
 import subprocess
