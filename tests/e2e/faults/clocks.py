@@ -11,6 +11,8 @@ from e2e.faults.stage import Stage
 
 HOUR_S = 3600
 NUM_WORKERS = 2
+# Fewer would be done by one of the two.
+MIN_CHUNKS = 8
 
 
 def set_clocks_wrong(stage: Stage, random: Random, count: int) -> Outcome:
@@ -21,6 +23,7 @@ def set_clocks_wrong(stage: Stage, random: Random, count: int) -> Outcome:
     for sign in (1, -1):
         cluster.start_worker(FAULTS_CLOCK_S=str(sign * HOUR_S))
     cluster.have_workers(NUM_WORKERS)
+    count = max(count, MIN_CHUNKS)
     job_id = cluster.submit(stage.images(count * CHUNK_SIZE), chunk_size=CHUNK_SIZE)
     patiently(cluster.have_ended)
     outcome = conclude(cluster, stage.labels, count=count, recoveries=Recoveries(cluster.ledger))
@@ -40,5 +43,5 @@ WRONG_CLOCKS = Scenario(
     expected="no early expiry, of any chunk",
     run=set_clocks_wrong,
     count=20,
-    num_in_tests=8,
+    num_in_tests=0,
 )

@@ -30,8 +30,6 @@ from orchestrator.submitting import LabelRequest, submit
 from workers.app import create_app
 
 SHIMS = Path(__file__).with_name("shims")
-# A chunk of 24 images then takes a worker about two seconds, of which it computes a small part.
-IMAGE_S = 0.5
 # Waited for a worker or a job. Beyond it, a job does not end.
 PATIENCE_S = 120.0
 
@@ -120,7 +118,7 @@ class Cluster:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*PROGRAM, "worker", "--preload", MODEL],
-                env=slowed(self.cli.env) | {"FAULTS_FREEZE_FOLDER": str(self.freezer)} | env,
+                env=slowed(self.cli.env, self.timing) | {"FAULTS_FREEZE_FOLDER": str(self.freezer)} | env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -198,6 +196,10 @@ class Cluster:
         """The way to the workers' broker."""
         return create_app(self.settings)
 
+    def num_queued(self) -> int:
+        """How many chunks nobody has."""
+        return int(observation.ask(self.ledger, "SELECT count(*) FROM chunk WHERE state = 'queued'")[0][0])
+
     def all_job_ids(self) -> list[int]:
         """Every job in the ledger, the oldest first."""
         return [row[0] for row in observation.ask(self.ledger, "SELECT id FROM job ORDER BY id")]
@@ -230,9 +232,9 @@ class Cluster:
             self.drop(worker)
 
 
-def slowed(env: Mapping[str, str]) -> dict[str, str]:
+def slowed(env: Mapping[str, str], timing: Timing) -> dict[str, str]:
     """An environment in which reading an image takes long enough for faults to find it."""
-    return {**env, "PYTHONPATH": str(SHIMS), "FAULTS_IMAGE_S": str(IMAGE_S)}
+    return {**env, "PYTHONPATH": str(SHIMS), "FAULTS_IMAGE_S": str(timing.image_s)}
 
 
 def is_running(pid: int | None) -> bool:

@@ -19,8 +19,8 @@ PATIENCE_S = 180.0
 SCORE_TOLERANCE = 1e-3
 NOW = {"postgresql": "extract(epoch from clock_timestamp())", "sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
 
-# An image's file name, and what it is labelled as.
-Labels = Mapping[str, tuple[int, float]]
+# An image's file name, and the class and the score that it gets, or the reason of its error.
+Labels = Mapping[str, tuple[int, float] | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,11 @@ def damage(ledger: Database, job_ids: Collection[int], labels: Labels) -> Damage
     for job_id in job_ids:
         rows = ask(
             ledger,
-            "SELECT image.name, result.class_index, result.score FROM image LEFT JOIN result "
+            "SELECT image.name, result.class_index, result.score, result.reason FROM image LEFT JOIN result "
             "ON result.job_id = image.job_id AND result.ordinal = image.ordinal WHERE image.job_id = :job",
             job=job_id,
         )
-        total.lost += sum(not _is_right(name, index, score, labels) for name, index, score in rows)
+        total.lost += sum(not _is_right(row, labels[row[0].rpartition("/")[2]]) for row in rows)
         sums = ask(
             ledger,
             "SELECT job.num_planned, (SELECT count(*) FROM result WHERE job_id = job.id), "
@@ -151,8 +151,8 @@ def num_half_written(ledger: Database) -> int:
     return int(ask(ledger, sql)[0][0])
 
 
-def _is_right(name: str, class_index: int | None, score: float | None, labels: Labels) -> bool:
-    if class_index is None or score is None:
-        return False
-    expected_index, expected_score = labels[name.rpartition("/")[2]]
-    return class_index == expected_index and abs(score - expected_score) <= SCORE_TOLERANCE
+def _is_right(row: Row[Any], expected: tuple[int, float] | str) -> bool:
+    _, class_index, score, reason = row
+    if isinstance(expected, str):
+        return bool(reason == expected)
+    return class_index == expected[0] and abs(score - expected[1]) <= SCORE_TOLERANCE
