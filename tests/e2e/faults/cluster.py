@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -217,6 +218,18 @@ class Cluster:
     def child_of(self, worker: Worker) -> int:
         """The process that computes for a worker."""
         return observation.children(self.ledger)[worker.id]
+
+    def can_write(self) -> bool:
+        """Whether nobody keeps an SQLite file's one lock for himself."""
+        if self.ledger.file is None:
+            return True
+        with contextlib.closing(sqlite3.connect(self.ledger.file, timeout=1, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            connection.execute("ROLLBACK")
+            return True
 
     def have_ended(self) -> bool:
         """Whether all jobs have."""

@@ -28,7 +28,7 @@ def freeze_past_lease(stage: Stage, random: Random, count: int, *, is_embedded: 
     """Freeze workers that are about to write a chunk's results; thaw them when others have the chunk."""
     cluster = stage.cluster(stage.timing_of((SQLITE_FROZEN if is_embedded else FROZEN).timing), is_embedded=is_embedded)
     recoveries = Recoveries(cluster.ledger)
-    num_before = len(late_finishes(cluster))
+    late: set[tuple[int, int]] = set()  # (chunk, attempt) of those that must be refused
     num_left = count
     while num_left:
         num_frozen = min(NUM_FROZEN, num_left)
@@ -36,18 +36,20 @@ def freeze_past_lease(stage: Stage, random: Random, count: int, *, is_embedded: 
         cluster.submit(stage.images(2 * len(workers) * CHUNK_SIZE), chunk_size=CHUNK_SIZE)
         frozen = freeze_as_they_finish(cluster, random.sample(workers, num_frozen))
         for worker in frozen:
-            recoveries.add(observation.leases(cluster.ledger, worker.id), observation.now_s(cluster.ledger))
+            held = observation.leases(cluster.ledger, worker.id)
+            late |= {(one.chunk_id, one.attempt) for one in held}
+            recoveries.add(held, observation.now_s(cluster.ledger))
             if random.random() < 0.5:
                 cluster.signal(worker, signal.SIGSTOP)  # its sweeper as well
         patiently(recoveries.look)
         for worker in frozen:
             cluster.signal(worker, signal.SIGCONT)
-        if not frozen or not patiently(cluster.have_ended):
+        if not patiently(cluster.have_ended):
             break
         num_left -= len(frozen)
-    patiently(lambda: len(late_finishes(cluster)) >= num_before + count - num_left)
+    patiently(lambda: len(late_finishes(cluster, late)) >= count - num_left)
     outcome = conclude(cluster, stage.labels, count=count, recoveries=recoveries)
-    finishes = late_finishes(cluster)[num_before:]
+    finishes = late_finishes(cluster, late)
     outcome.recovered = sum(not finish["held"] for finish in finishes)
     outcome.duplicated += sum(finish["held"] for finish in finishes)
     return outcome
@@ -62,12 +64,19 @@ def freeze_as_they_finish(cluster: Cluster, workers: list[Worker]) -> list[Worke
     patiently(lambda: all(process_state(child) == "T" for child in children.values()) or cluster.have_ended())
     for token in tokens:
         token.unlink(missing_ok=True)
-    return [worker for worker in workers if process_state(children[worker.id]) == "T"]
+    frozen = [worker for worker in workers if process_state(children[worker.id]) == "T"]
+    if not cluster.can_write():
+        # One of its threads was writing. The whole SQLite file waits for it then, as it does for any slow writer.
+        for worker in frozen:
+            cluster.signal(worker, signal.SIGCONT)
+        return []
+    return frozen
 
 
-def late_finishes(cluster: Cluster) -> list[dict[str, Any]]:
-    """What thawed workers tried to write, and whether the ledger took it."""
-    return [event for worker in cluster.all_workers for event in worker.events("finished_late")]
+def late_finishes(cluster: Cluster, late: set[tuple[int, int]]) -> list[dict[str, Any]]:
+    """What thawed workers tried to write though it was too late, and whether the ledger took it."""
+    events = [event for worker in cluster.all_workers for event in worker.events("finished_late")]
+    return [event for event in events if (event["chunk_id"], event["attempt"]) in late]
 
 
 def freeze_idle_then_kill(stage: Stage, random: Random, count: int) -> Outcome:

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+LET_GO_S = 0.3
+
 Change = Callable[[ModuleType], None]
 
 
@@ -72,12 +74,13 @@ def freeze_before_finishing(leasing: ModuleType) -> None:
     was_frozen = set()  # (chunk, attempt)
 
     def freeze_and_finish(session: Any, lease: Any, *arguments: Any, **options: Any) -> bool:
-        # Before the transaction has locked anything: whoever freezes in one keeps its locks.
         token = folder / str(os.getpid())
         key = (lease.chunk_id, lease.attempt)
         if token.exists():
             token.unlink(missing_ok=True)
+            # Not in a transaction, this one or another thread's that waited for it: its locks would freeze too.
             session.rollback()
+            time.sleep(LET_GO_S)
             was_frozen.add(key)
             os.kill(os.getpid(), signal.SIGSTOP)
         held = finish(session, lease, *arguments, **options)
