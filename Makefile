@@ -15,11 +15,10 @@ export PYTHON
 PYTEST_ARGS ?=
 # What the fuzz run gets, e.g. FUZZ_ARGS='--images 500 --seed 7'.
 FUZZ_ARGS ?=
-# What the benchmarks get, e.g. BENCH_ARGS='--images 100 --rounds 1'.
-BENCH_ARGS ?=
-
 # What the faults get, e.g. CHAOS_ARGS='--only kill-worker --seed 7 --share 0.1'.
 CHAOS_ARGS ?=
+# What the benchmarks get, e.g. BENCH_ARGS='--images 100 --rounds 1'.
+BENCH_ARGS ?=
 
 .PHONY: help setup demo test fuzz chaos bench lint lock
 .DEFAULT_GOAL := help
@@ -38,7 +37,7 @@ test: setup ## Run the whole suite (PYTEST_ARGS='-k ledger' runs a part of it)
 fuzz: setup ## Label 10,000 mutated images and look for harm (FUZZ_ARGS='--images 500 --seed 7')
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
 
-chaos: setup ## Kill, freeze, cut and fill whatever Labelyard stands on (CHAOS_ARGS='--only kill-worker --share 0.1'; docs/reliability.md)
+chaos: setup ## Play the matrix of faults; half an hour (CHAOS_ARGS='--share 0.1'; docs/reliability.md)
 	PYTHONPATH=tests $(BIN)/python -m e2e.faults $(CHAOS_ARGS)
 
 bench: $(BENCH_STAMP) ## Measure speed, as ratios (BENCH_ARGS='--only camera --rounds 1'; benchmarks/README.md)

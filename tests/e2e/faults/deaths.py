@@ -31,7 +31,7 @@ def kill_workers(stage: Stage, random: Random, count: int, *, is_embedded: bool)
     for number in range(count):
         # Each has two chunks in hand.
         if cluster.num_queued() < 2 * num_workers:
-            cluster.submit(stage.images(3 * num_workers * CHUNK_SIZE), chunk_size=CHUNK_SIZE)
+            cluster.submit(stage.images(5 * num_workers * CHUNK_SIZE), chunk_size=CHUNK_SIZE)
         victim = some_leased_worker(cluster, random, recoveries)
         time.sleep(random.uniform(0, MAX_DELAY_S))
         at_s = observation.now_s(cluster.ledger)
@@ -108,7 +108,7 @@ DEATHS = Scenario(
 )
 SQLITE_DEATHS = Scenario(
     name="kill-worker-sqlite",
-    fault="the same, embedded on SQLite",
+    fault="the same kills, embedded on SQLite",
     expected="re-leased within 45 s",
     run=partial(kill_workers, is_embedded=True),
     count=40,
@@ -128,7 +128,7 @@ STOPS = Scenario(
 )
 SQLITE_STOPS = Scenario(
     name="sigterm-sqlite",
-    fault="the same, embedded on SQLite",
+    fault="SIGTERM in mid-chunk, embedded on SQLite",
     expected="lease given back, next claim within 5 s",
     run=partial(stop_workers, is_embedded=True),
     count=5,

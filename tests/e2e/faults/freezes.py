@@ -10,7 +10,6 @@ import redis
 from e2e.faults import observation
 from e2e.faults.cluster import Cluster, Worker, process_state
 from e2e.faults.conclusion import conclude, patiently
-from e2e.faults.deaths import CHUNK_SIZE
 from e2e.faults.observation import Held, Recoveries
 from e2e.faults.scenario import AS_SHIPPED, Outcome, Scenario
 from e2e.faults.stage import Stage
@@ -19,7 +18,9 @@ from core.queues import Queue
 from workers.broker import BrokerWaker
 
 # So many stand still at once.
-NUM_FROZEN = 3
+NUM_FROZEN = 5
+# Small chunks: those who are left have to do those of the others as well, one by one.
+NUM_CHUNKS_EACH, CHUNK_SIZE = 3, 12
 # Time for Redis to hand a message to a worker that cannot take it, far below that of a sweep.
 HAND_OVER_S = 0.2
 
@@ -33,7 +34,7 @@ def freeze_past_lease(stage: Stage, random: Random, count: int, *, is_embedded: 
     while num_left:
         num_frozen = min(NUM_FROZEN, num_left)
         workers = cluster.have_workers(num_frozen + 1)
-        cluster.submit(stage.images(2 * len(workers) * CHUNK_SIZE), chunk_size=CHUNK_SIZE)
+        cluster.submit(stage.images(NUM_CHUNKS_EACH * len(workers) * CHUNK_SIZE), chunk_size=CHUNK_SIZE)
         frozen = freeze_as_they_finish(cluster, random.sample(workers, num_frozen))
         for worker in frozen:
             held = observation.leases(cluster.ledger, worker.id)
@@ -120,7 +121,7 @@ FROZEN = Scenario(
 )
 SQLITE_FROZEN = Scenario(
     name="sigstop-sqlite",
-    fault="the same, embedded on SQLite",
+    fault="the same SIGSTOP, embedded on SQLite",
     expected="the late write is fenced",
     run=partial(freeze_past_lease, is_embedded=True),
     count=6,

@@ -1,6 +1,6 @@
 """All scenarios, in the order of the table. Neighbours use the same cluster, so that it is started once for them."""
 
-from e2e.faults import brokers, clocks, databases, deaths, disks, freezes, messages, sharing, trainings
+from e2e.faults import brokers, clocks, databases, deaths, disks, freezes, messages, poisons, sharing, trainings
 from e2e.faults.scenario import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -15,6 +15,7 @@ SCENARIOS: dict[str, Scenario] = {
         brokers.DARK,
         databases.RESTARTED,
         clocks.WRONG_CLOCKS,
+        poisons.HOSTILE,
         trainings.TRAININGS,
         deaths.SQLITE_DEATHS,
         deaths.SQLITE_STOPS,
