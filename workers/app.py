@@ -12,7 +12,7 @@ from workers.broker_url import check_url
 
 # A child imports TensorFlow before it answers; Celery's own patience is 4 seconds.
 CHILD_START_TIMEOUT_S = 300.0
-# How long a worker that was asked to stop lets its child go on. The lease is given back first, so there is no need to.
+# How long a worker that was asked to stop lets its child go on. What has not ended by then is given back.
 SOFT_SHUTDOWN_S = 1.0
 # A worker notices within twice this long, and a second, that its connection to Redis went dark.
 HEALTH_CHECK_S = 10

@@ -4,6 +4,7 @@ Imported by the parent (which never imports TensorFlow) and by its one child (wh
 """
 
 import os
+import signal
 import socket
 from collections.abc import Sequence
 from functools import cache
@@ -12,13 +13,13 @@ import structlog
 from celery import current_app, shared_task
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from core.errors import DatabaseAwayError, SchemaError
+from core.errors import DatabaseAwayError, DatabaseError, SchemaError
 from core.logs import configure_logging
 from core.queues import LABEL_CHUNK_TASK, TRAIN_TASK, Queue, kinds_of
 from core.settings import Settings
 from db import workers as worker_store
 from db.database import Database
-from db.ledger import sweeping
+from db.ledger import leasing, sweeping
 from db.workers import WorkerIdentity
 from workers.broker import BrokerWaker
 from workers.building import build_runtime
@@ -38,6 +39,8 @@ MAX_TASK_S = 30.0
 WORKER_ID_VARIABLE = "LABELYARD_WORKER_ID"
 # And what it takes.
 QUEUES_VARIABLE = "LABELYARD_QUEUES"
+# What a parent that was told to stop tells its child; the latter in Celery's remapping, see `app`.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)
 
 
 @shared_task(name=LABEL_CHUNK_TASK)  # type: ignore[untyped-decorator]
@@ -53,6 +56,9 @@ def train(job: int, chunk: int) -> None:
 
 
 def _work(job: int, chunk: int) -> None:
+    # Here, because Celery sets its own when the child has started.
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
     runtime = child_runtime()
     try:
         num_chunks = work(runtime, proposed=chunk, for_s=MAX_TASK_S)
@@ -74,6 +80,25 @@ def child_runtime() -> Runtime:
     identity = WorkerIdentity(id=os.environ[WORKER_ID_VARIABLE], host=socket.gethostname(), pid=os.getpid())
     queues = os.environ.get(QUEUES_VARIABLE, "").split(",")
     return build_runtime(Settings(), identity, kinds=kinds_of(Queue(name) for name in queues if name))
+
+
+def _stop(*_: object) -> None:
+    """End this child, and give back what it has.
+
+    Celery ends a task by an exception, behind which the threads that work on chunks would bring them to their end; with
+    large chunks of slow images that takes minutes. The thread that claims chunks is the one that this interrupts, so
+    none is claimed any more.
+    """
+    database = Database.of(Settings())
+    try:
+        with database.write() as session:
+            num_chunks = leasing.release_worker(session, os.environ[WORKER_ID_VARIABLE])
+    except DatabaseError as error:
+        # The leases run out.
+        logger.warning("chunks_not_given_back", problem=str(error))
+    else:
+        logger.info("child_stopped", num_chunks=num_chunks)
+    os._exit(os.EX_OK)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

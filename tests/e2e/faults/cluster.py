@@ -28,6 +28,7 @@ from db.database import Database
 from db.schema import upgrade
 from orchestrator.planning import plan
 from orchestrator.submitting import LabelRequest, submit
+from workers.access import Access
 from workers.app import create_app
 
 SHIMS = Path(__file__).with_name("shims")
@@ -181,7 +182,7 @@ class Cluster:
         job_id = submit(self.ledger, self.settings, request).job_id
         self.job_ids.append(job_id)
         if is_planned:
-            plan(self.ledger, job_id)
+            plan(self.ledger, job_id, Access())
         return job_id
 
     @cached_property

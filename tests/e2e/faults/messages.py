@@ -13,6 +13,7 @@ from e2e.faults.stage import Stage
 
 from core.queues import Queue
 from orchestrator.planning import plan
+from workers.access import Access
 from workers.broker import BrokerWaker
 from workers.sweeper import Sweeper
 
@@ -27,7 +28,7 @@ def repeat_messages(stage: Stage, random: Random, count: int) -> Outcome:
     ledger = cluster.ledger
     job_id = cluster.accept(stage.images(count * CHUNK_SIZE), chunk_size=CHUNK_SIZE, is_planned=False)
     waker = BrokerWaker(cluster.app, ledger)
-    run_twice(lambda: plan(ledger, job_id, after_commit=waker.top_up))
+    run_twice(lambda: plan(ledger, job_id, Access(), after_commit=waker.top_up))
     sweepers = [Sweeper(ledger, waker, interval_s=SWEEP_INTERVAL_S, lease_s=cluster.timing.lease_s) for _ in range(2)]
     for sweeper in sweepers:
         sweeper.start()
