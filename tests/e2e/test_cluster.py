@@ -1,8 +1,6 @@
 """The same commands with a real Redis, a real PostgreSQL and real Celery workers."""
 
 import json
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from program import MODEL, Cli, kill_with_children, read_csv, wait_for
+from program import MODEL, Cli, kill_with_children, wait_for
 from sqlalchemy import text
 
 from core.queues import MAX_WAKE_UPS, Queue
@@ -50,34 +48,6 @@ def test_two_celery_workers_share_a_job_and_the_results_equal_the_embedded_ones(
     assert [worker["backbone_loads"] for worker in summary["workers"]] == [{MODEL: 1}, {MODEL: 1}]
     cli.json(*arguments, "--out", "embedded.csv")
     assert (cli.cwd / "cluster.csv").read_bytes() == (cli.cwd / "embedded.csv").read_bytes()
-
-
-def test_kill_9_of_a_worker_leaves_every_image_exactly_one_row(
-    cluster: Cli, ledger: Database, photographs: Photographs
-):
-    photographs(400)
-    workers = start_workers(cluster, ledger, 2, **QUICK)
-    running = cluster.start("label", "photographs", "--model", MODEL, "--chunk-size", "40", "--out", "o.csv", **QUICK)
-    victim = workers[0]
-    wait_for(lambda: leased_by(ledger, victim.pid), "a chunk of the victim")
-    kill_with_children(victim)
-    said = running.communicate(timeout=120)[0]
-    assert running.returncode == 0, said
-    rows = read_csv(cluster.cwd / "o.csv")
-    assert len(rows) == len({row["image"] for row in rows}) == 400
-    assert all(row["label"] and not row["error"] for row in rows)
-
-
-def test_sigterm_gives_the_chunk_back_without_a_death(cluster: Cli, ledger: Database, photographs: Photographs):
-    photographs(400)
-    (worker,) = start_workers(cluster, ledger, 1)
-    cluster("label", "photographs", "--model", MODEL, "--no-wait")
-    wait_for(lambda: leased_by(ledger, worker.pid), "a leased chunk")
-    os.kill(worker.pid, signal.SIGTERM)
-    worker.communicate(timeout=60)
-    with ledger.read() as session:
-        rows = session.execute(text("SELECT state, deaths FROM chunk WHERE state <> 'done'")).all()
-    assert all(tuple(row) == ("queued", 0) for row in rows)
 
 
 def test_wake_ups_that_were_lost_are_sent_again(
@@ -127,9 +97,3 @@ def test_a_worker_without_the_weights_says_so_and_leaves_the_work(
     assert num_idle < 30, "it is woken by sweeps, once a second, and not by itself"
     start_workers(cluster, ledger, 1)
     wait_for(lambda: cluster.json("jobs", "show", "1")["state"] == "done", "the job's end")
-
-
-def leased_by(ledger: Database, pid: int) -> bool:
-    sql = text("SELECT count(*) FROM chunk WHERE state = 'leased' AND worker_id LIKE :pattern")
-    with ledger.read() as session:
-        return session.scalars(sql, {"pattern": f"%:{pid}"}).one() > 0

@@ -113,17 +113,6 @@ def test_no_wait_leaves_the_work_to_a_worker(cli: Cli, photographs: Photographs)
     assert worker.wait(30) == 0
 
 
-def test_two_commands_on_one_sqlite_file_both_end_well(cli: Cli, photographs: Photographs):
-    photographs(60, "one")
-    photographs(60, "two")
-    first = cli.start("label", "one", "--model", MODEL, "--chunk-size", "10", "--out", "one.csv")
-    second = cli.start("label", "two", "--model", MODEL, "--chunk-size", "10", "--out", "two.csv")
-    for process in (first, second):
-        said = process.communicate(timeout=120)[0]
-        assert process.returncode == 0, said
-    assert len(read_csv(cli.cwd / "one.csv")) == len(read_csv(cli.cwd / "two.csv")) == 60
-
-
 def num_done_chunks(cli: Cli) -> int:
     return len(attempts_of_done_chunks(cli))
 
