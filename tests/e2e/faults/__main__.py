@@ -10,7 +10,6 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-from random import Random
 
 from e2e.faults.matrix import SCENARIOS
 from e2e.faults.scenario import Outcome, Scenario
@@ -49,8 +48,7 @@ def play(stage: Stage, scenario: Scenario, *, seed: int, share: float) -> Outcom
     count = max(1, math.ceil(scenario.count * share))
     console.print(f"{time.strftime('%H:%M:%S')} {scenario.name}: {count} times", highlight=False)
     try:
-        # Each has its own numbers, whichever others are played.
-        return scenario.run(stage, Random(f"{seed} {scenario.name}"), count)
+        return stage.play(scenario, seed=seed, count=count)
     except Exception:  # noqa: BLE001 - the rest of the matrix is to be played, whatever this was
         traceback.print_exc()
         return Outcome(count=count)

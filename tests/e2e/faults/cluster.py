@@ -7,17 +7,17 @@ import signal
 import socket
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from celery import Celery
 from e2e.faults import observation
 from e2e.faults.observation import Held
 from e2e.faults.scenario import Timing
+from e2e.faults.worker import Worker, is_running, slowed
 from program import MODEL, PROGRAM, Cli, wait_for
 from pydantic import SecretStr
 from servers import PostgresServer, RedisServer
@@ -31,29 +31,8 @@ from orchestrator.submitting import LabelRequest, submit
 from workers.access import Access
 from workers.app import create_app
 
-SHIMS = Path(__file__).with_name("shims")
 # Waited for a worker or a job. Beyond it, a job does not end.
 PATIENCE_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A `labelyard worker`."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    id: str  # in the ledger
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether its first process runs."""
-        return self.process.poll() is None
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """What it has logged under a name."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        found = [json.loads(line) for line in lines if line.startswith("{") and f'"{name}"' in line]
-        return [event for event in found if event.get("event") == name]
 
 
 class Cluster:
@@ -244,21 +223,3 @@ class Cluster:
     def _end_workers(self) -> None:
         for worker in list(self.workers):
             self.drop(worker)
-
-
-def slowed(env: Mapping[str, str], timing: Timing) -> dict[str, str]:
-    """An environment in which reading an image takes long enough for faults to find it."""
-    return {**env, "PYTHONPATH": str(SHIMS), "FAULTS_IMAGE_S": str(timing.image_s)}
-
-
-def is_running(pid: int | None) -> bool:
-    """Whether a process runs, or could: it is there and no zombie."""
-    return process_state(pid) not in ("", "Z", "X")
-
-
-def process_state(pid: int | None) -> str:
-    """The kernel's letter for what a process does, T for a stopped one; empty: there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""

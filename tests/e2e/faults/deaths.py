@@ -8,11 +8,12 @@ from functools import partial
 from random import Random
 
 from e2e.faults import observation
-from e2e.faults.cluster import Cluster, Worker
+from e2e.faults.cluster import Cluster
 from e2e.faults.conclusion import conclude, patiently
 from e2e.faults.observation import Held, Recoveries
 from e2e.faults.scenario import AS_SHIPPED, Outcome, Scenario
 from e2e.faults.stage import Stage
+from e2e.faults.worker import Worker
 
 NUM_WORKERS = 4
 CHUNK_SIZE = 24

@@ -12,11 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from e2e.faults.cluster import slowed
 from e2e.faults.conclusion import patiently
 from e2e.faults.deaths import CHUNK_SIZE
 from e2e.faults.scenario import QUICK, Outcome, Scenario
 from e2e.faults.stage import Stage
+from e2e.faults.worker import slowed
 from program import MODEL, PROGRAM, Cli, read_csv
 
 SIZE_MIB = 64

@@ -8,11 +8,12 @@ from typing import Any
 
 import redis
 from e2e.faults import observation
-from e2e.faults.cluster import Cluster, Worker, process_state
+from e2e.faults.cluster import Cluster
 from e2e.faults.conclusion import conclude, patiently
 from e2e.faults.observation import Held, Recoveries
 from e2e.faults.scenario import AS_SHIPPED, Outcome, Scenario
 from e2e.faults.stage import Stage
+from e2e.faults.worker import Worker, process_state
 
 from core.queues import Queue
 from workers.broker import BrokerWaker

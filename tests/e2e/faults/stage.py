@@ -4,12 +4,13 @@ import itertools
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from random import Random
 from typing import Self
 
 from e2e.faults import observation
 from e2e.faults.cluster import Cluster
 from e2e.faults.observation import Labels
-from e2e.faults.scenario import QUICK, Timing
+from e2e.faults.scenario import QUICK, Outcome, Scenario, Timing
 from pictures import write_photographs
 from program import MODEL, Cli
 from state_folder import program_environment
@@ -46,6 +47,15 @@ class Stage:
         """End what still runs."""
         self._drop_cluster()
         self._stack.close()
+
+    def play(self, scenario: Scenario, *, seed: int, count: int) -> Outcome:
+        """Play a scenario; one that breaks down leaves no cluster to the next."""
+        with ExitStack() as stack:
+            stack.callback(self._drop_cluster)
+            # Each has its own numbers, whichever others are played.
+            outcome = scenario.run(self, Random(f"{seed} {scenario.name}"), count)
+            stack.pop_all()
+        return outcome
 
     @cached_property
     def photographs(self) -> Path:

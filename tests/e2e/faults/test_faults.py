@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 from e2e.faults.matrix import SCENARIOS
@@ -23,5 +22,5 @@ def test_every_image_of_an_accepted_job_ends_with_one_row_whatever_dies(stage: S
     scenario = SCENARIOS[name]
     if reason := scenario.missing():
         pytest.skip(reason)
-    outcome = scenario.run(stage, Random(SEED), scenario.num_in_tests)
+    outcome = stage.play(scenario, seed=SEED, count=scenario.num_in_tests)
     assert not scenario.problems(outcome, is_timed=False), outcome
