@@ -15,8 +15,12 @@ from e2e.faults.scenario import AS_SHIPPED, Outcome, Scenario
 from e2e.faults.stage import Stage
 from e2e.faults.worker import Worker
 
-NUM_WORKERS = 4
+# Small chunks, and several workers: a chunk that somebody died over is done alone, and must not wait for its turn longer
+# than for its lease.
+NUM_WORKERS, SMALL_CHUNK_SIZE = 5, 12
 CHUNK_SIZE = 24
+# So many faults at most are waited for at a time; with more, chunks that somebody died over queue for workers.
+MAX_OPEN = 6
 # Takes longer than a worker that was told to stop goes on.
 LONG_CHUNK_SIZE = 96
 # A moment of a chunk's life that nobody chose.
@@ -34,8 +38,9 @@ def kill_workers(stage: Stage, random: Random, count: int, *, is_embedded: bool)
     for number in range(count):
         # Each has two chunks in hand.
         if cluster.num_queued() < 2 * num_workers:
-            cluster.submit(stage.images(5 * num_workers * CHUNK_SIZE), chunk_size=CHUNK_SIZE)
-        victim = some_leased_worker(cluster, random, recoveries)
+            cluster.submit(stage.images(8 * num_workers * SMALL_CHUNK_SIZE), chunk_size=SMALL_CHUNK_SIZE)
+        patiently(lambda: recoveries.num_open < MAX_OPEN, recoveries)
+        victim = some_leased_worker(cluster, random, recoveries, num_ready=max(2, num_workers - 1))
         time.sleep(random.uniform(0, MAX_DELAY_S))
         at_s = observation.now_s(cluster.ledger)
         ways[number % len(ways)](cluster, victim)
@@ -45,13 +50,13 @@ def kill_workers(stage: Stage, random: Random, count: int, *, is_embedded: bool)
     return conclude(cluster, stage.labels, count=count, recoveries=recoveries)
 
 
-def some_leased_worker(cluster: Cluster, random: Random, recoveries: Recoveries) -> Worker:
-    """One of the workers that hold chunks, when there are some; the rest must be able to go on."""
+def some_leased_worker(cluster: Cluster, random: Random, recoveries: Recoveries, *, num_ready: int = 2) -> Worker:
+    """One of the workers that hold chunks, when so many work: the rest must be able to go on."""
     found: list[tuple[Worker, list[Held]]] = []
 
     def find() -> bool:
         found[:] = cluster.leased_workers()
-        return bool(found) and len(cluster.ready()) > 1
+        return bool(found) and len(cluster.ready()) >= num_ready
 
     assert patiently(find, recoveries), "No worker holds a chunk."
     return random.choice(found)[0]

@@ -92,6 +92,11 @@ class Recoveries:
         """One fault, at a moment of the database's clock, under which these leases suffer."""
         self._open.append((at_s, set(held)))
 
+    @property
+    def num_open(self) -> int:
+        """How many faults have not been recovered from."""
+        return len(self._open)
+
     def look(self) -> bool:
         """See what went on meanwhile; True if nothing is left to wait for.
 
