@@ -3,10 +3,10 @@
 from random import Random
 
 from e2e.faults.conclusion import conclude
-from e2e.faults.hostile_images import REASONS, hostile_environment, make_hostile
 from e2e.faults.observation import Recoveries
 from e2e.faults.scenario import Outcome, Scenario
 from e2e.faults.stage import Stage
+from hostile import REASONS, hostile_environment, make_hostile
 
 CHUNK_SIZE = 256
 
