@@ -15,8 +15,7 @@ from e2e.faults.scenario import AS_SHIPPED, Outcome, Scenario
 from e2e.faults.stage import Stage
 from e2e.faults.worker import Worker
 
-# Small chunks, and several workers: a chunk that somebody died over is done alone, and must not wait for its turn longer
-# than for its lease.
+# Small chunks, and several workers: a chunk that somebody died over is done alone, and must not wait long for its turn.
 NUM_WORKERS, SMALL_CHUNK_SIZE = 5, 12
 CHUNK_SIZE = 24
 # So many faults at most are waited for at a time; with more, chunks that somebody died over queue for workers.
