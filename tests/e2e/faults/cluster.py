@@ -99,7 +99,7 @@ class Cluster:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*PROGRAM, "worker", "--preload", MODEL],
-                env=slowed(self.cli.env, self.timing) | {"FAULTS_FREEZE_FOLDER": str(self.freezer)} | env,
+                env=slowed(self.cli.env) | {"FAULTS_FREEZE_FOLDER": str(self.freezer)} | env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

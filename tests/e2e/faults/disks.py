@@ -14,7 +14,7 @@ from typing import Any
 
 from e2e.faults.conclusion import patiently
 from e2e.faults.deaths import CHUNK_SIZE
-from e2e.faults.scenario import QUICK, Outcome, Scenario
+from e2e.faults.scenario import Outcome, Scenario
 from e2e.faults.stage import Stage
 from e2e.faults.worker import slowed
 from program import MODEL, PROGRAM, Cli, read_csv
@@ -91,7 +91,7 @@ def fill_disks(stage: Stage, random: Random, count: int) -> Outcome:
         with small_disk(path) as disk:
             (disk.from_outside / "engines").symlink_to(stage.engines)
             min_free_bytes = MIN_FREE_MIB[number % len(MIN_FREE_MIB)] * MIB
-            env = slowed(stage.env(folder), QUICK) | {"LABELYARD_MIN_FREE_BYTES": str(min_free_bytes)}
+            env = slowed(stage.env(folder)) | {"LABELYARD_MIN_FREE_BYTES": str(min_free_bytes)}
             _fill_once(stage, random, Cli(env, folder), disk, outcome)
     return outcome
 

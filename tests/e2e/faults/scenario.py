@@ -11,11 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How soon a lease runs out, how often sweepers look, and how slowly images are read."""
+    """How soon a lease runs out, and how often sweepers look."""
 
     lease_s: float
     sweep_interval_s: float
-    image_s: float  # eight threads read; a chunk of 24 takes a worker three times as long
 
     @property
     def env(self) -> dict[str, str]:
@@ -26,8 +25,8 @@ class Timing:
         }
 
 
-AS_SHIPPED = Timing(lease_s=30, sweep_interval_s=10, image_s=0.5)
-QUICK = Timing(lease_s=4, sweep_interval_s=1, image_s=0.25)
+AS_SHIPPED = Timing(lease_s=30, sweep_interval_s=10)
+QUICK = Timing(lease_s=4, sweep_interval_s=1)
 
 
 @dataclass(slots=True)
