@@ -11,7 +11,7 @@ from core.preprocessing import PreprocessingContract
 from core.types import LabelPrecision, TrainMode
 from db import models as model_store
 from db.ledger import leasing
-from db.ledger.closing import close_finished_jobs
+from db.ledger.closing import close_finished_jobs, is_left_open
 from workers.chunks import AskedModel, ChunkWork, OwedImage, read_work
 from workers.features.kept import KeptFeatures, extractor_name
 from workers.features.known import KnownContents
@@ -89,7 +89,8 @@ def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
     if not held:
         raise LeaseLostError(f"Chunk {claim.chunk_id} was leased to another worker before it was finished.")
     # Of two chunks that end in the same moment neither saw the other's end.
-    runtime.database.transact(lambda session: close_finished_jobs(session, job_id=claim.job_id))
+    if runtime.database.query(lambda session: is_left_open(session, claim.job_id)):
+        runtime.database.transact(lambda session: close_finished_jobs(session, job_id=claim.job_id))
 
 
 def label(runtime: Runtime, work: ChunkWork, lease: HeldLease, images: Images) -> tuple[list[Outcome], StageSeconds]:

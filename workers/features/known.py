@@ -85,6 +85,8 @@ class KnownContents:
 
     def save(self) -> None:
         """Note what was read. Where that fails, it is read again one day."""
+        if not self._new:
+            return
         noted, self._new = self._new, {}
         try:
             self._database.require_space()
