@@ -10,7 +10,7 @@ from e2e.faults.scenario import Outcome, Scenario
 from e2e.faults.stage import Stage
 from pictures import write_labelled_pictures
 
-NUM_EPOCHS = 60
+NUM_EPOCHS = 600
 # Epochs between two deaths, at most; a death without a checkpoint since the last would count against the training.
 MAX_EPOCHS_BETWEEN = 5
 METRICS = (
