@@ -4,6 +4,7 @@ How a network is brought to int8 is not known here (`workers.ml.engines.quantiza
 """
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from sqlalchemy import select
@@ -30,8 +31,17 @@ NUM_IMAGES = 400
 PLANNING_POLL_S = 0.2
 
 
-def ensure_quantized(runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images) -> str:
+def ensure_quantized(
+    runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images, *, on_progress: Callable[[], None]
+) -> str:
     """Have a model's network in int8 on this machine.
+
+    Args:
+        runtime: the worker's own things.
+        work: the chunk that it is for.
+        model: whose network.
+        images: where images come from.
+        on_progress: called while images are waited for and prepared; what it raises ends that.
 
     Returns:
         What the network is called in memory.
@@ -49,7 +59,7 @@ def ensure_quantized(runtime: Runtime, work: ChunkWork, model: AskedModel, image
         quantize(
             recipe,
             runtime.settings,
-            lambda: _first_images(runtime.database, images, work.claim.job_id, contract),
+            lambda: _first_images(runtime.database, images, work.claim.job_id, contract, on_progress),
             head=head,
             force=work.options.force_int8,
         )
@@ -83,7 +93,9 @@ def load_int8(name: str, settings: Settings, database: Database) -> LoadedBackbo
     return LoadedBackbone(recipe.spec, engine, head)
 
 
-def _first_images(database: Database, images: Images, job_id: int, contract: PreprocessingContract) -> np.ndarray:
+def _first_images(
+    database: Database, images: Images, job_id: int, contract: PreprocessingContract, on_progress: Callable[[], None]
+) -> np.ndarray:
     """The first images of a job that can be decoded, (N, H, W, 3) uint8 RGB; waits until so many are planned."""
     while True:
         with database.read() as session:
@@ -96,9 +108,12 @@ def _first_images(database: Database, images: Images, job_id: int, contract: Pre
                 )
                 locators = [locator_from_text(text) for text in session.scalars(query)]
                 break
+        # A job that was cancelled is planned no further.
+        on_progress()
         time.sleep(PLANNING_POLL_S)
     prepared = []
     for locator in locators:
+        on_progress()
         try:
             prepared.append(images.prepare(locator, [contract])[contract])
         except InputError:
