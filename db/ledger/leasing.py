@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs import Claim, Outcome, Prediction, StageSeconds, WorkerProfile
-from core.types import ChunkState
+from core.types import ChunkState, JobState
 from db.bulk import insert_rows
 from db.clock import now_s
 from db.ledger.closing import NOT_TRACKED, close_finished_jobs
@@ -53,8 +53,20 @@ def renew(session: Session, lease: Claim, *, lease_s: float, num_processed: int)
 
 
 def holds(session: Session, lease: Claim) -> bool:
-    """Whether a lease is still this worker's. Reads one row by its key, so it may be asked several times a second."""
-    query = select(ChunkTable.attempt).where(ChunkTable.id == lease.chunk_id, chunk_is(ChunkState.LEASED))
+    """Whether a lease is still this worker's, and its job not over.
+
+    Reads two rows by their keys, so it may be asked several times a second.
+    """
+    # A claim and a cancel in the same moment do not see each other on PostgreSQL, and then nobody revokes the lease.
+    query = (
+        select(ChunkTable.attempt)
+        .join(JobTable, JobTable.id == ChunkTable.job_id)
+        .where(
+            ChunkTable.id == lease.chunk_id,
+            chunk_is(ChunkState.LEASED),
+            JobTable.state.in_((JobState.RUNNING, JobState.PAUSED)),
+        )
+    )
     return session.scalars(query).one_or_none() == lease.attempt
 
 

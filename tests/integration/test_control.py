@@ -114,6 +114,17 @@ def test_a_training_that_is_paused_is_given_back(ledger: Database):
         assert not leasing.holds(session, lease)
 
 
+def test_a_claim_that_a_cancel_did_not_see_is_found_out(postgres_url: str):
+    ledger = Database(postgres_url)
+    job_id = job_with(ledger, 4)
+    with ledger.write() as session:
+        lease = leasing.claim(session, WorkerProfile("anna"), lease_s=30.0)
+        steering.cancel(ledger, [job_id])
+    with ledger.read() as session:
+        assert not leasing.holds(session, lease)
+    ledger.close()
+
+
 def test_several_are_steered_together_or_not_at_all(ledger: Database):
     first, second = job_with(ledger, 4), job_with(ledger, 4)
     with pytest.raises(UnknownJobError, match="no job 99"):
