@@ -49,6 +49,7 @@ class IsolatedImages(Images):
         self._idle: LifoQueue[_Process] = LifoQueue()
         for process in self._processes:
             self._idle.put(process)
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -79,14 +80,19 @@ class IsolatedImages(Images):
                 process.receive_into(slot)
 
     def close(self) -> None:
-        """End the processes."""
-        for process in self._processes:
+        """End the processes, each when its image is done."""
+        # Threads may still be on images, or come with some more, that nobody waits for: the lease was lost.
+        self._is_closed = True
+        for process in [self._idle.get() for _ in self._processes]:
             process.end()
+            self._idle.put(process)
 
     @contextmanager
     def _process(self) -> Iterator["_Process"]:
         process = self._idle.get()
         try:
+            if self._is_closed:
+                raise InputError(Reason.UNREADABLE, "It came when its processes had been ended.")
             yield process
         finally:
             self._idle.put(process)
@@ -106,6 +112,9 @@ class _Process:
             InputError: it cannot be had; or the process has died over it, or taken too long.
             SetupError: no process can be started.
         """
+        if self._process is not None and self._process.poll() is not None:
+            # It ended with nothing to do, first of all where memory ran out; this image is not to blame.
+            self.end()
         if self._process is None:
             self._start()
         try:
@@ -148,16 +157,16 @@ class _Process:
     def _start(self) -> None:
         self._connection, theirs = Pipe()
         descriptor = theirs.fileno()
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "workers.images.child", str(descriptor)],
-            pass_fds=[descriptor],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env=_environment(),
-            start_new_session=True,
-        )
-        theirs.close()
         try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module
+                    [sys.executable, "-P", "-m", "workers.images.child", str(descriptor)],
+                    pass_fds=[descriptor],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    env=_environment(),
+                    start_new_session=True,
+                )
             self._answer(START_TIMEOUT_S)
         except (EOFError, OSError) as error:
             returncode = self.end()
