@@ -16,6 +16,7 @@ from core.errors import (
     DatabaseAwayError,
     EngineError,
     LeaseLostError,
+    SetupError,
     TrainingError,
     UnknownModelError,
     UsageError,
@@ -52,6 +53,7 @@ def work(runtime: Runtime, *, proposed: int | None = None, for_s: float | None =
 
     Raises:
         SchemaError: the database was upgraded while this worker ran.
+        SetupError: this machine lacks something that every chunk needs.
     """
     with ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="chunk") as pool:
         return _Shift(runtime, pool, ends_at_s=None if for_s is None else time.monotonic() + for_s).run(proposed)
@@ -144,6 +146,10 @@ def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
         log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
         problem = str(error)
         runtime.database.transact(lambda session: control.fail(session, claim.job_id, problem))
+    except SetupError:
+        # It is this machine that cannot work; without this, the chunk would be blamed when its lease runs out.
+        _give_back(runtime, claim)
+        raise
     except MemoryError:
         # Threads that were refused memory leave nothing behind that could be relied on.
         end_over(runtime.database, claim, "The memory did not suffice.")
