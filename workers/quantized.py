@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from core.errors import InputError, SetupError, UsageError
-from core.items import locator_from_text
+from core.errors import DatabaseError, InputError, SetupError, UsageError
+from core.items import Locator, locator_from_text
 from core.preprocessing import PreprocessingContract
 from core.settings import Settings
 from db.database import Database
@@ -51,6 +52,7 @@ def ensure_quantized(
         EngineError: it cannot be converted, quantized or run here.
         WeightsError: its published weights cannot be had.
         DamagedModelError: what is stored of the model is damaged.
+        DatabaseAwayError: the database was away for too long.
     """
     recipe, _ = recipe_of(model.network, runtime.database)
     contract = PreprocessingContract(recipe.spec.size_hw, model.resize or work.options.resize)
@@ -63,6 +65,9 @@ def ensure_quantized(
             head=head,
             force=work.options.force_int8,
         )
+    except DatabaseError:
+        # No fault of the job's, and so no reason to fail it.
+        raise
     except SetupError as error:
         raise UsageError(str(error)) from error
     return f"{model.network}{SUFFIX}"
@@ -97,17 +102,7 @@ def _first_images(
     database: Database, images: Images, job_id: int, contract: PreprocessingContract, on_progress: Callable[[], None]
 ) -> np.ndarray:
     """The first images of a job that can be decoded, (N, H, W, 3) uint8 RGB; waits until so many are planned."""
-    while True:
-        with database.read() as session:
-            job = get_job(session, job_id)
-            if job.num_planned >= NUM_IMAGES or job.planned_at is not None:
-                query = (
-                    select(ImageTable.locator)
-                    .where(ImageTable.job_id == job_id, ImageTable.ordinal < NUM_IMAGES)
-                    .order_by(ImageTable.ordinal)
-                )
-                locators = [locator_from_text(text) for text in session.scalars(query)]
-                break
+    while (locators := database.query(lambda session: _planned(session, job_id), on_wait=on_progress)) is None:
         # A job that was cancelled is planned no further.
         on_progress()
         time.sleep(PLANNING_POLL_S)
@@ -119,3 +114,16 @@ def _first_images(
         except InputError:
             continue  # it becomes an error row like any other
     return np.stack(prepared) if prepared else np.empty((0, *contract.size_hw, 3), np.uint8)
+
+
+def _planned(session: Session, job_id: int) -> list[Locator] | None:
+    """Where the first images of a job are; None if fewer are planned, and there may be more."""
+    job = get_job(session, job_id)
+    if job.num_planned < NUM_IMAGES and job.planned_at is None:
+        return None
+    query = (
+        select(ImageTable.locator)
+        .where(ImageTable.job_id == job_id, ImageTable.ordinal < NUM_IMAGES)
+        .order_by(ImageTable.ordinal)
+    )
+    return [locator_from_text(text) for text in session.scalars(query)]
