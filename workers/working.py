@@ -7,6 +7,7 @@ ranked and written. Celery tasks and the embedded loop both call `work`; neither
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from itertools import count
 
 import structlog
 from sqlalchemy.orm import Session
@@ -70,7 +71,7 @@ class _Shift:
         self._runtime = runtime
         self._pool = pool
         self._ends_at_s = ends_at_s
-        self._running: set[Future[bool]] = set()
+        self._running: dict[Future[bool], int] = {}  # by what is done, the chunk that it is done for
         self._takes_no_more = False  # until what runs has ended
         self._next_job: int | None = None  # whose chunk is to be alone, and comes first once nothing runs
 
@@ -78,8 +79,9 @@ class _Shift:
         num_chunks = 0
         self._fill_up(proposed)
         while self._running:
-            done, self._running = wait(self._running, POLL_S, FIRST_COMPLETED)
-            num_chunks += sum(future.result() for future in done)
+            for future in wait(self._running, POLL_S, FIRST_COMPLETED).done:
+                del self._running[future]
+                num_chunks += future.result()
             self._fill_up(None)
         return num_chunks
 
@@ -102,14 +104,18 @@ class _Shift:
                     self._next_job = claim.job_id
                     _give_back(self._runtime, claim)
                     return
-            self._running.add(self._pool.submit(_bring_to_end, self._runtime, claim))
+            self._running[self._pool.submit(_bring_to_end, self._runtime, claim)] = claim.chunk_id
 
     def _claim(self, proposed: int | None) -> Claim | None:
         profile, lease_s = self._runtime.profile, self._runtime.settings.lease_s
         wanted, self._next_job = self._next_job, None
+        tries = count()
 
         def claim_one(session: Session) -> Claim | None:
             require_revision(session)
+            if next(tries):
+                # The try before may have committed, and lost the answer: nobody would work on what it was given.
+                leasing.release_worker(session, profile.worker_id, but=[*self._running.values()])
             if wanted is not None:
                 claim = leasing.claim(session, replace(profile, only_job=wanted), lease_s=lease_s)
                 if claim is not None:

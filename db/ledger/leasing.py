@@ -4,7 +4,7 @@ A finish is fenced: it names the attempt that its claim was given, and writes no
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 
 from sqlalchemy import Select, delete, exists, select, update
@@ -88,20 +88,20 @@ def release(session: Session, lease: Claim) -> bool:
     return _update_leased(session, lease, state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
 
 
-def release_worker(session: Session, worker_id: str, *, but: int | None = None) -> int:
-    """Give back every chunk of a worker that stops on purpose.
+def release_worker(session: Session, worker_id: str, *, but: Collection[int] = ()) -> int:
+    """Give back every chunk of a worker that does not work on them any more.
 
     Args:
         session: a writing transaction.
         worker_id: the worker.
-        but: a chunk that it is not to give back.
+        but: chunks that it is not to give back.
 
     Returns:
         How many chunks it gave back.
     """
     result = session.execute(
         update(ChunkTable)
-        .where(chunk_is(ChunkState.LEASED), ChunkTable.worker_id == worker_id, ChunkTable.id != (but or 0))
+        .where(chunk_is(ChunkState.LEASED), ChunkTable.worker_id == worker_id, ChunkTable.id.not_in(but))
         .values(state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]

@@ -156,3 +156,18 @@ def test_after_its_time_a_worker_claims_nothing_more(ledger: Database, runtime: 
     assert work(runtime, for_s=0) == 0
     assert state_of(ledger, job_id) is JobState.RUNNING
     assert work(runtime) == 10
+
+
+def test_a_claim_whose_answer_was_lost_keeps_no_chunk(ledger: Database, runtime: Runtime, monkeypatch):
+    """As when the server dies between a commit and its answer: the claim is made again."""
+    job_id = job_with(ledger, 4)
+    transact = ledger.transact
+
+    def lose_the_first_answer(unit, **options):
+        monkeypatch.setattr(ledger, "transact", transact)
+        transact(unit)
+        return transact(unit, **options)
+
+    monkeypatch.setattr(ledger, "transact", lose_the_first_answer)
+    assert work(runtime) == 1
+    assert state_of(ledger, job_id) is JobState.DONE

@@ -52,7 +52,7 @@ def end_over(database: Database, claim: Claim, problem: str) -> None:
     try:
         logger.error("worker_ends", problem=problem, job_id=claim.job_id, chunk_id=claim.chunk_id)
         with database.write() as session:
-            leasing.release_worker(session, claim.worker_id, but=claim.chunk_id)
+            leasing.release_worker(session, claim.worker_id, but=[claim.chunk_id])
     except DatabaseError as error:
         logger.warning("not_given_back", problem=str(error))
     finally:
