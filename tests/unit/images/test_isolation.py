@@ -1,5 +1,6 @@
 """Images in processes of their own. The faults are real ones; `hostile_decoder` puts them in front of OpenCV."""
 
+import bz2
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from pictures import encoded, scene
 from program import wait_for
 
 from core.errors import InputError
-from core.items import ArrayLocator, FileLocator
+from core.items import ArrayLocator, FileLocator, MemberLocator
 from core.preprocessing import PreprocessingContract
 from core.settings import Settings
 from core.types import Reason, ResizeMode
@@ -104,6 +105,14 @@ def test_no_more_processes_are_started_than_are_needed_and_none_is_left(images, 
 
     images.close()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_member_behind_much_that_is_unpacked_first_is_read(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_max_image_s", 0.1)
+    data, before = encoded(scene(), ".jpg"), 96 * 1024**2
+    (tmp_path / "a.tar.bz2").write_bytes(bz2.compress(bytes(before) + data, 1))
+
+    assert images.read(MemberLocator(str(tmp_path / "a.tar.bz2"), "a.jpg", before, len(data))) == data
 
 
 def test_an_image_is_not_blamed_for_a_process_that_ended_before_it(images, tmp_path):
