@@ -20,7 +20,8 @@ from workers.images.loading import Images
 # How often is looked, at most.
 INTERVAL_S = 1.0
 # If Python itself does not get on for so long, a decoder keeps its lock, and no thread can do anything about it.
-# Nothing that takes its time on purpose keeps the lock for minutes.
+# Nothing that takes its time on purpose keeps the lock for minutes. A process that was stopped for so long ends too; it
+# has no leases any more.
 MAX_STANDSTILL_S = 300.0
 
 # An image that is being worked on; only its identity counts.
