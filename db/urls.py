@@ -36,8 +36,9 @@ def parse(text: str) -> URL:
             url = url.set(drivername="postgresql+psycopg")
         if url.get_backend_name() == "sqlite" or (url.get_backend_name() == "postgresql" and not _is_cut(url)):
             return url
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise DatabaseError(UNREADABLE_URL) from error
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        # Not told as the cause: what cannot be read as a port may be a piece of the password.
+        raise DatabaseError(UNREADABLE_URL) from None
     if _is_cut(url):
         raise DatabaseError(UNREADABLE_URL)
     raise DatabaseError(

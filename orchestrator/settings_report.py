@@ -69,5 +69,5 @@ def _for_people(value: object) -> str:
 def _masked(url: str) -> str:
     try:
         return mask(make_url(url))
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "***"

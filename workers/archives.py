@@ -158,9 +158,12 @@ class _Headers:
 
     def read(self, num_bytes: int) -> bytes:
         """Read a part of a header."""
+        # Of a negative size `tarfile` makes a negative number of bytes, which means all there are.
+        if not 0 <= num_bytes <= self.num_bytes_left:
+            raise ArchiveLimitError(
+                f"a member's header has more than {MAX_HEADER_NUM_BYTES:,} bytes, or less than none"
+            )
         self.num_bytes_left -= num_bytes
-        if self.num_bytes_left < 0:
-            raise ArchiveLimitError(f"a member's header has more than {MAX_HEADER_NUM_BYTES:,} bytes")
         return self._stream.read(num_bytes)
 
 

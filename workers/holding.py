@@ -22,7 +22,7 @@ logger = structlog.get_logger(__name__)
 RENEWALS_PER_LEASE = 10
 # Renewals are also what progress bars are drawn from, so they come at least this often.
 MAX_RENEWAL_INTERVAL_S = 2.0
-# Between renewals the lease is looked at, so that a job that was cancelled ends within a batch. Looking reads one row,
+# Between renewals the lease is looked at, so that a job that was cancelled ends within a batch. Looking takes
 # 0.5 ms; small batches, of which there are a hundred a second, share a look.
 LOOK_INTERVAL_S = 0.25
 # A network that takes longer to load, or a batch to compute, is taken for a hang.

@@ -109,7 +109,7 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease, images: Images) -
     classifiers = []
     with lease.kept_alive():
         for model in work.models:
-            classifiers.append(_load(runtime, work, model, images))
+            classifiers.append(_load(runtime, work, model, images, lease))
             lease.progressed()
     known = KnownContents(runtime.database, images) if work.options.keep_features else None
     if known is not None:
@@ -163,15 +163,17 @@ def _judge(part: Part[OwedImage], classifiers: Sequence[Classifier], top_k_size:
             yield Outcome(image.ordinal, classifier.model.id, prediction)
 
 
-def _load(runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images) -> Classifier:
+def _load(runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images, lease: HeldLease) -> Classifier:
     num_loads = runtime.num_loads
     is_int8 = work.options.precision is LabelPrecision.INT8
-    network = runtime.backbones.get(ensure_quantized(runtime, work, model, images) if is_int8 else model.network)
+    name = model.network
+    if is_int8:
+        name = ensure_quantized(runtime, work, model, images, on_progress=lease.progressed)
+    network = runtime.backbones.get(name)
     runtime.problems.pop(model.network, None)
     is_published = model.mode is None
     if is_published and (runtime.num_loads != num_loads or model.id not in runtime.labelled_models):
-        with runtime.database.write() as session:
-            model_store.ensure_labels(session, model.id, network.head.labels)
+        runtime.database.transact(lambda session: model_store.ensure_labels(session, model.id, network.head.labels))
         runtime.labelled_models.add(model.id)
     if runtime.num_loads != num_loads:
         runtime.report()

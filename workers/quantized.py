@@ -4,12 +4,14 @@ How a network is brought to int8 is not known here (`workers.ml.engines.quantiza
 """
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from core.errors import InputError, SetupError, UsageError
-from core.items import locator_from_text
+from core.errors import DatabaseError, InputError, SetupError, UsageError
+from core.items import Locator, locator_from_text
 from core.preprocessing import PreprocessingContract
 from core.settings import Settings
 from db.database import Database
@@ -30,8 +32,17 @@ NUM_IMAGES = 400
 PLANNING_POLL_S = 0.2
 
 
-def ensure_quantized(runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images) -> str:
+def ensure_quantized(
+    runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images, *, on_progress: Callable[[], None]
+) -> str:
     """Have a model's network in int8 on this machine.
+
+    Args:
+        runtime: the worker's own things.
+        work: the chunk that it is for.
+        model: whose network.
+        images: where images come from.
+        on_progress: called while images are waited for and prepared; what it raises ends that.
 
     Returns:
         What the network is called in memory.
@@ -41,6 +52,7 @@ def ensure_quantized(runtime: Runtime, work: ChunkWork, model: AskedModel, image
         EngineError: it cannot be converted, quantized or run here.
         WeightsError: its published weights cannot be had.
         DamagedModelError: what is stored of the model is damaged.
+        DatabaseAwayError: the database was away for too long.
     """
     recipe, _ = recipe_of(model.network, runtime.database)
     contract = PreprocessingContract(recipe.spec.size_hw, model.resize or work.options.resize)
@@ -49,10 +61,13 @@ def ensure_quantized(runtime: Runtime, work: ChunkWork, model: AskedModel, image
         quantize(
             recipe,
             runtime.settings,
-            lambda: _first_images(runtime.database, images, work.claim.job_id, contract),
+            lambda: _first_images(runtime.database, images, work.claim.job_id, contract, on_progress),
             head=head,
             force=work.options.force_int8,
         )
+    except DatabaseError:
+        # No fault of the job's, and so no reason to fail it.
+        raise
     except SetupError as error:
         raise UsageError(str(error)) from error
     return f"{model.network}{SUFFIX}"
@@ -83,24 +98,32 @@ def load_int8(name: str, settings: Settings, database: Database) -> LoadedBackbo
     return LoadedBackbone(recipe.spec, engine, head)
 
 
-def _first_images(database: Database, images: Images, job_id: int, contract: PreprocessingContract) -> np.ndarray:
+def _first_images(
+    database: Database, images: Images, job_id: int, contract: PreprocessingContract, on_progress: Callable[[], None]
+) -> np.ndarray:
     """The first images of a job that can be decoded, (N, H, W, 3) uint8 RGB; waits until so many are planned."""
-    while True:
-        with database.read() as session:
-            job = get_job(session, job_id)
-            if job.num_planned >= NUM_IMAGES or job.planned_at is not None:
-                query = (
-                    select(ImageTable.locator)
-                    .where(ImageTable.job_id == job_id, ImageTable.ordinal < NUM_IMAGES)
-                    .order_by(ImageTable.ordinal)
-                )
-                locators = [locator_from_text(text) for text in session.scalars(query)]
-                break
+    while (locators := database.query(lambda session: _planned(session, job_id), on_wait=on_progress)) is None:
+        # A job that was cancelled is planned no further.
+        on_progress()
         time.sleep(PLANNING_POLL_S)
     prepared = []
     for locator in locators:
+        on_progress()
         try:
             prepared.append(images.prepare(locator, [contract])[contract])
         except InputError:
             continue  # it becomes an error row like any other
     return np.stack(prepared) if prepared else np.empty((0, *contract.size_hw, 3), np.uint8)
+
+
+def _planned(session: Session, job_id: int) -> list[Locator] | None:
+    """Where the first images of a job are; None if fewer are planned, and there may be more."""
+    job = get_job(session, job_id)
+    if job.num_planned < NUM_IMAGES and job.planned_at is None:
+        return None
+    query = (
+        select(ImageTable.locator)
+        .where(ImageTable.job_id == job_id, ImageTable.ordinal < NUM_IMAGES)
+        .order_by(ImageTable.ordinal)
+    )
+    return [locator_from_text(text) for text in session.scalars(query)]

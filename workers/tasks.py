@@ -116,7 +116,7 @@ def _start_child(**_: object) -> None:
 
 def _take_back() -> None:
     """Take back what this worker's last child held: only its end can have made the parent start another one."""
-    database = Database(Settings().database_url_text)
+    database = Database.of(Settings())
     report = database.transact(lambda session: sweeping.worker_died(session, os.environ[WORKER_ID_VARIABLE]))
     if report.num_requeued or report.num_bisected or report.num_given_up:
         logger.warning("child_died", num_requeued=report.num_requeued, num_bisected=report.num_bisected)

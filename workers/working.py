@@ -7,6 +7,7 @@ ranked and written. Celery tasks and the embedded loop both call `work`; neither
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from itertools import count
 
 import structlog
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from core.errors import (
     DatabaseAwayError,
     EngineError,
     LeaseLostError,
+    SetupError,
     TrainingError,
     UnknownModelError,
     UsageError,
@@ -52,6 +54,7 @@ def work(runtime: Runtime, *, proposed: int | None = None, for_s: float | None =
 
     Raises:
         SchemaError: the database was upgraded while this worker ran.
+        SetupError: this machine lacks something that every chunk needs.
     """
     with ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="chunk") as pool:
         return _Shift(runtime, pool, ends_at_s=None if for_s is None else time.monotonic() + for_s).run(proposed)
@@ -68,7 +71,7 @@ class _Shift:
         self._runtime = runtime
         self._pool = pool
         self._ends_at_s = ends_at_s
-        self._running: set[Future[bool]] = set()
+        self._running: dict[Future[bool], int] = {}  # by what is done, the chunk that it is done for
         self._takes_no_more = False  # until what runs has ended
         self._next_job: int | None = None  # whose chunk is to be alone, and comes first once nothing runs
 
@@ -76,8 +79,9 @@ class _Shift:
         num_chunks = 0
         self._fill_up(proposed)
         while self._running:
-            done, self._running = wait(self._running, POLL_S, FIRST_COMPLETED)
-            num_chunks += sum(future.result() for future in done)
+            for future in wait(self._running, POLL_S, FIRST_COMPLETED).done:
+                del self._running[future]
+                num_chunks += future.result()
             self._fill_up(None)
         return num_chunks
 
@@ -100,14 +104,18 @@ class _Shift:
                     self._next_job = claim.job_id
                     _give_back(self._runtime, claim)
                     return
-            self._running.add(self._pool.submit(_bring_to_end, self._runtime, claim))
+            self._running[self._pool.submit(_bring_to_end, self._runtime, claim)] = claim.chunk_id
 
     def _claim(self, proposed: int | None) -> Claim | None:
         profile, lease_s = self._runtime.profile, self._runtime.settings.lease_s
         wanted, self._next_job = self._next_job, None
+        tries = count()
 
         def claim_one(session: Session) -> Claim | None:
             require_revision(session)
+            if next(tries):
+                # The try before may have committed, and lost the answer: nobody would work on what it was given.
+                leasing.release_worker(session, profile.worker_id, but=[*self._running.values()])
             if wanted is not None:
                 claim = leasing.claim(session, replace(profile, only_job=wanted), lease_s=lease_s)
                 if claim is not None:
@@ -144,6 +152,10 @@ def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
         log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
         problem = str(error)
         runtime.database.transact(lambda session: control.fail(session, claim.job_id, problem))
+    except SetupError:
+        # It is this machine that cannot work; without this, the chunk would be blamed when its lease runs out.
+        _give_back(runtime, claim)
+        raise
     except MemoryError:
         # Threads that were refused memory leave nothing behind that could be relied on.
         end_over(runtime.database, claim, "The memory did not suffice.")

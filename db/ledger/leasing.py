@@ -4,14 +4,14 @@ A finish is fenced: it names the attempt that its claim was given, and writes no
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 
 from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs import Claim, Outcome, Prediction, StageSeconds, WorkerProfile
-from core.types import ChunkState
+from core.types import ChunkState, JobState
 from db.bulk import insert_rows
 from db.clock import now_s
 from db.ledger.closing import NOT_TRACKED, close_finished_jobs
@@ -53,8 +53,20 @@ def renew(session: Session, lease: Claim, *, lease_s: float, num_processed: int)
 
 
 def holds(session: Session, lease: Claim) -> bool:
-    """Whether a lease is still this worker's. Reads one row by its key, so it may be asked several times a second."""
-    query = select(ChunkTable.attempt).where(ChunkTable.id == lease.chunk_id, chunk_is(ChunkState.LEASED))
+    """Whether a lease is still this worker's, and its job not over.
+
+    Reads two rows by their keys, so it may be asked several times a second.
+    """
+    # A claim and a cancel in the same moment do not see each other on PostgreSQL, and then nobody revokes the lease.
+    query = (
+        select(ChunkTable.attempt)
+        .join(JobTable, JobTable.id == ChunkTable.job_id)
+        .where(
+            ChunkTable.id == lease.chunk_id,
+            chunk_is(ChunkState.LEASED),
+            JobTable.state.in_((JobState.RUNNING, JobState.PAUSED)),
+        )
+    )
     return session.scalars(query).one_or_none() == lease.attempt
 
 
@@ -76,20 +88,20 @@ def release(session: Session, lease: Claim) -> bool:
     return _update_leased(session, lease, state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
 
 
-def release_worker(session: Session, worker_id: str, *, but: int | None = None) -> int:
-    """Give back every chunk of a worker that stops on purpose.
+def release_worker(session: Session, worker_id: str, *, but: Collection[int] = ()) -> int:
+    """Give back every chunk of a worker that does not work on them any more.
 
     Args:
         session: a writing transaction.
         worker_id: the worker.
-        but: a chunk that it is not to give back.
+        but: chunks that it is not to give back.
 
     Returns:
         How many chunks it gave back.
     """
     result = session.execute(
         update(ChunkTable)
-        .where(chunk_is(ChunkState.LEASED), ChunkTable.worker_id == worker_id, ChunkTable.id != (but or 0))
+        .where(chunk_is(ChunkState.LEASED), ChunkTable.worker_id == worker_id, ChunkTable.id.not_in(but))
         .values(state=ChunkState.QUEUED, worker_id=None, lease_expires_at=None)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]

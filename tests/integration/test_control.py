@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 import pytest
 from ledger_steps import accept, claim, expire_leases, finish, job_with, num_results, plan, state_of, sweep
-from worker_parts import ConstantEngine, make_runtime
+from worker_parts import ConstantEngine, GreyImages, make_runtime
 
 from core.errors import LeaseLostError, UnknownJobError, UsageError
 from core.items import FileLocator, Item
 from core.jobs import SweepReport, WorkerProfile
+from core.preprocessing import PreprocessingContract
 from core.settings import Settings
 from core.types import JobKind, JobState, Priority
 from db.database import Database
 from db.ledger import accepting, control, leasing, ordering
 from orchestrator import steering
-from workers import holding
+from workers import holding, quantized
 from workers.app import create_app
 from workers.broker import BrokerWaker
 from workers.holding import HeldLease
@@ -86,6 +87,15 @@ def test_a_paused_job_is_claimed_swept_and_planned_by_nobody(ledger: Database):
     assert claim(ledger) is not None
 
 
+def test_who_waits_for_images_to_be_planned_finds_out_that_they_never_will_be(ledger: Database):
+    job_id = accept(ledger)
+    plan(ledger, job_id, 4, finish=False)
+    lease = HeldLease(ledger, claim(ledger), lease_s=30.0)
+    steering.cancel(ledger, [job_id])
+    with pytest.raises(LeaseLostError):
+        quantized._first_images(ledger, GreyImages(), job_id, PreprocessingContract((8, 8)), lease.progressed)
+
+
 def test_no_wake_up_is_published_for_a_paused_job(ledger: Database, redis_url: str):
     waker = BrokerWaker(create_app(Settings(broker_url=redis_url)), ledger)
     paused, running = job_with(ledger, 400), job_with(ledger, 8)
@@ -102,6 +112,17 @@ def test_a_training_that_is_paused_is_given_back(ledger: Database):
     assert "checkpoint" in said[0]
     with ledger.read() as session:
         assert not leasing.holds(session, lease)
+
+
+def test_a_claim_that_a_cancel_did_not_see_is_found_out(postgres_url: str):
+    ledger = Database(postgres_url)
+    job_id = job_with(ledger, 4)
+    with ledger.write() as session:
+        lease = leasing.claim(session, WorkerProfile("anna"), lease_s=30.0)
+        steering.cancel(ledger, [job_id])
+    with ledger.read() as session:
+        assert not leasing.holds(session, lease)
+    ledger.close()
 
 
 def test_several_are_steered_together_or_not_at_all(ledger: Database):

@@ -1,11 +1,12 @@
 """Work that a worker cannot do: it says so, leaves it to others, and does the rest. On both databases."""
 
 import os
+from dataclasses import replace
 
 import pytest
-from ledger_steps import job_with, num_results, state_of
+from ledger_steps import claim, job_with, num_results, state_of
 from sqlalchemy import text
-from worker_parts import HEAD, ConstantEngine, make_runtime
+from worker_parts import HEAD, ConstantEngine, GreyImages, make_runtime
 
 from core.errors import MemoryShortError, SchemaError, SetupError
 from core.settings import DeviceName, EngineName, Settings
@@ -73,6 +74,19 @@ def test_a_network_that_does_not_fit_into_memory_is_declined_with_the_figures(le
     assert work(make_runtime(ledger, load=load)) == 1
     assert (state_of(ledger, large), state_of(ledger, small)) == (JobState.RUNNING, JobState.DONE)
     assert "vgg16 needs about 1,660 MB" in waits_for(ledger, large)
+
+
+def test_a_chunk_is_not_blamed_for_a_machine_that_cannot_start_processes(ledger: Database):
+    class NoImages(GreyImages):
+        def read(self, locator):
+            raise SetupError(f"A process for decoding {locator} could not start.")
+
+    job_id = job_with(ledger, 4)
+    with pytest.raises(SetupError, match="could not start"):
+        work(replace(make_runtime(ledger), images=NoImages()))
+    lease = claim(ledger)
+    assert lease is not None
+    assert (lease.job_id, lease.deaths) == (job_id, 0)
 
 
 def test_nothing_is_claimed_from_a_database_that_was_upgraded_meanwhile(ledger: Database):

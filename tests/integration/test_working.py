@@ -1,54 +1,21 @@
 """Which chunks a worker has at the same time."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pytest
-from ledger_steps import job_with
+from ledger_steps import job_with, state_of
 from sqlalchemy import update
+from worker_parts import make_runtime
 
-from core.labels import ClassLabel
-from core.settings import Settings
 from core.types import JobKind, JobState
 from db.database import Database
 from db.ledger import control
 from db.tables import ChunkTable, JobTable
-from db.workers import WorkerIdentity
 from workers import working
 from workers.holding import HeldLease
-from workers.images.loading import Images
-from workers.ml.catalog import BACKBONES
-from workers.ml.heads import Head
-from workers.ml.model_cache import BackboneCache, LoadedBackbone
 from workers.runtime import Runtime
-from workers.trained import HeadCache
 from workers.working import work
-
-
-class GreyImages(Images):
-    """Every image is grey."""
-
-    def read(self, locator):
-        return repr(locator).encode()
-
-    def close(self):
-        pass
-
-    def fill(self, data, slots):
-        assert data
-        for slot in slots.values():
-            slot[...] = 128
-
-
-@dataclass
-class ConstantEngine:
-    batch_size: int = 4
-    num_bytes: int = 1
-    turns: threading.Semaphore = field(default_factory=threading.Semaphore)
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        return np.ones((len(images), 2), np.float32)
 
 
 @dataclass
@@ -78,10 +45,7 @@ class Watched:
 
 @pytest.fixture
 def runtime(ledger: Database) -> Runtime:
-    head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), (ClassLabel("ant", "1"), ClassLabel("bee", "2")))
-    cache = BackboneCache(lambda name: LoadedBackbone(BACKBONES[name], ConstantEngine(), head), max_bytes=1000)
-    anna = WorkerIdentity("anna", "here", 1)
-    return Runtime(Settings(), ledger, anna, GreyImages(), cache, HeadCache(ledger), isolates=False)
+    return replace(make_runtime(ledger), isolates=False)
 
 
 @pytest.fixture
@@ -96,11 +60,6 @@ def fail_at_once(runtime: Runtime, lease: HeldLease) -> None:
     """As a training that fails at once; how one is done is tested elsewhere."""
     with runtime.database.write() as session:
         control.fail(session, lease.claim.job_id, "test")
-
-
-def state_of(ledger: Database, job_id: int) -> JobState:
-    with ledger.read() as session:
-        return control.get_job(session, job_id).state
 
 
 def test_two_chunks_are_worked_on_at_the_same_time(ledger: Database, runtime: Runtime, watched: Watched):
@@ -156,3 +115,18 @@ def test_after_its_time_a_worker_claims_nothing_more(ledger: Database, runtime: 
     assert work(runtime, for_s=0) == 0
     assert state_of(ledger, job_id) is JobState.RUNNING
     assert work(runtime) == 10
+
+
+def test_a_claim_whose_answer_was_lost_keeps_no_chunk(ledger: Database, runtime: Runtime, monkeypatch):
+    """As when the server dies between a commit and its answer: the claim is made again."""
+    job_id = job_with(ledger, 4)
+    transact = ledger.transact
+
+    def lose_the_first_answer(unit, **options):
+        monkeypatch.setattr(ledger, "transact", transact)
+        transact(unit)
+        return transact(unit, **options)
+
+    monkeypatch.setattr(ledger, "transact", lose_the_first_answer)
+    assert work(runtime) == 1
+    assert state_of(ledger, job_id) is JobState.DONE

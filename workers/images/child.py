@@ -53,7 +53,7 @@ def main() -> None:
     send(connection, {"is_ready": True})
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
-            _serve(connection, images, max_image_s=settings.max_image_s, max_memory_bytes=max_memory_bytes)
+            _serve(connection, images, max_memory_bytes=max_memory_bytes)
 
 
 def memory_limit(settings: Settings) -> int:
@@ -61,12 +61,12 @@ def memory_limit(settings: Settings) -> int:
     return settings.max_image_pixels * _MAX_PIXEL_BYTES + settings.max_image_bytes * _MAX_FILE_COPIES + _SPARE_BYTES
 
 
-def _serve(connection: Connection, images: Images, *, max_image_s: float, max_memory_bytes: int) -> None:
+def _serve(connection: Connection, images: Images, *, max_memory_bytes: int) -> None:
     answer: dict[str, Any]
     request = receive_header(connection)
     data = connection.recv_bytes() if "contracts" in request else None
     # Not a handler of Python's: the kernel ends the process, also where C code never comes back.
-    signal.setitimer(signal.ITIMER_REAL, max_image_s)
+    signal.setitimer(signal.ITIMER_REAL, request["max_s"])
     try:
         if data is None:
             read = images.read(locator_from_text(request["locator"]))

@@ -17,7 +17,7 @@ import numpy as np
 import structlog
 
 from core.errors import InputError, SetupError
-from core.items import Locator, locator_to_text
+from core.items import Locator, MemberLocator, locator_to_text
 from core.preprocessing import PreprocessingContract
 from core.settings import ENV_PREFIX
 from core.types import Reason
@@ -31,6 +31,8 @@ logger = structlog.get_logger(__name__)
 START_TIMEOUT_S = 120.0
 # The process ends itself in time. One that is stopped from outside, or waits for a dead disk, cannot.
 GRACE_S = 10.0
+# Each process unpacks a compressed archive up to the member that it is asked for. The lease lasts for longer.
+MAX_UNPACKING_S = 240.0
 # It has no business with the ledger or the broker.
 SECRET_VARIABLES = (f"{ENV_PREFIX}DATABASE_URL", f"{ENV_PREFIX}BROKER_URL")
 
@@ -44,11 +46,13 @@ class IsolatedImages(Images):
     """
 
     def __init__(self, *, num_processes: int, max_image_s: float) -> None:
-        self._processes = [_Process(max_image_s) for _ in range(num_processes)]
+        self._max_image_s = max_image_s
+        self._processes = [_Process() for _ in range(num_processes)]
         # The last one first, so that no more are started than are needed at once.
         self._idle: LifoQueue[_Process] = LifoQueue()
         for process in self._processes:
             self._idle.put(process)
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -60,8 +64,9 @@ class IsolatedImages(Images):
 
     def read(self, locator: Locator) -> bytes | np.ndarray:
         """Read it in a process."""
+        max_s = MAX_UNPACKING_S if isinstance(locator, MemberLocator) else self._max_image_s
         with self._process() as process:
-            answer = process.ask({"locator": locator_to_text(locator)})
+            answer = process.ask({"locator": locator_to_text(locator)}, max_s=max_s)
             data = process.receive()
         if answer["shape"] is None:
             return data
@@ -74,19 +79,24 @@ class IsolatedImages(Images):
                 prepare(data, contract, slot)
             return
         with self._process() as process:
-            process.ask({"contracts": contracts_to_json(slots.keys())}, [data])
+            process.ask({"contracts": contracts_to_json(slots.keys())}, [data], max_s=self._max_image_s)
             for slot in slots.values():
                 process.receive_into(slot)
 
     def close(self) -> None:
-        """End the processes."""
-        for process in self._processes:
+        """End the processes, each when its image is done."""
+        # Threads may still be on images, or come with some more, that nobody waits for: the lease was lost.
+        self._is_closed = True
+        for process in [self._idle.get() for _ in self._processes]:
             process.end()
+            self._idle.put(process)
 
     @contextmanager
     def _process(self) -> Iterator["_Process"]:
         process = self._idle.get()
         try:
+            if self._is_closed:
+                raise InputError(Reason.UNREADABLE, "It came when its processes had been ended.")
             yield process
         finally:
             self._idle.put(process)
@@ -95,22 +105,31 @@ class IsolatedImages(Images):
 class _Process:
     """One process at a time, replaced when it has ended."""
 
-    def __init__(self, max_image_s: float) -> None:
-        self._max_image_s = max_image_s
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._max_s = 0.0  # how long what it was asked last may take
 
-    def ask(self, request: dict[str, Any], parts: Sequence[bytes] = ()) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], parts: Sequence[bytes] = (), *, max_s: float) -> dict[str, Any]:
         """Ask for something and wait for the answer.
+
+        Args:
+            request: what for.
+            parts: what is sent with it.
+            max_s: how long it may take.
 
         Raises:
             InputError: it cannot be had; or the process has died over it, or taken too long.
             SetupError: no process can be started.
         """
+        if self._process is not None and self._process.poll() is not None:
+            # It ended with nothing to do, first of all where memory ran out; this image is not to blame.
+            self.end()
         if self._process is None:
             self._start()
+        self._max_s = max_s
         try:
-            send(self._connection, request, parts)
-            answer = self._answer(self._max_image_s + GRACE_S)
+            send(self._connection, request | {"max_s": max_s}, parts)
+            answer = self._answer(max_s + GRACE_S)
         except (EOFError, OSError):
             raise self._explained() from None
         if "reason" in answer:
@@ -148,16 +167,16 @@ class _Process:
     def _start(self) -> None:
         self._connection, theirs = Pipe()
         descriptor = theirs.fileno()
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "workers.images.child", str(descriptor)],
-            pass_fds=[descriptor],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env=_environment(),
-            start_new_session=True,
-        )
-        theirs.close()
         try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module
+                    [sys.executable, "-P", "-m", "workers.images.child", str(descriptor)],
+                    pass_fds=[descriptor],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    env=_environment(),
+                    start_new_session=True,
+                )
             self._answer(START_TIMEOUT_S)
         except (EOFError, OSError) as error:
             returncode = self.end()
@@ -177,7 +196,7 @@ class _Process:
     def _explained(self) -> InputError:
         """Find out how the process ended, and say it of the image."""
         returncode = self.end()
-        error = _explain(returncode, self._max_image_s)
+        error = _explain(returncode, self._max_s)
         logger.warning("decoder_died", returncode=returncode, reason=error.reason)
         return error
 
@@ -188,12 +207,13 @@ def _environment() -> dict[str, str]:
     return inherited | {"OPENBLAS_NUM_THREADS": "1"}
 
 
-def _explain(returncode: int | None, max_image_s: float) -> InputError:
+def _explain(returncode: int | None, max_s: float) -> InputError:
     if returncode in (None, -signal.SIGALRM):
         return InputError(
             Reason.TIMED_OUT,
-            f"Reading or decoding it took longer than the {max_image_s:g} seconds that are allowed "
-            "(LABELYARD_MAX_IMAGE_S). Save it again from its origin, or raise the limit, then `labelyard jobs retry`.",
+            f"Reading or decoding it took longer than the {max_s:g} seconds that are allowed. Save it again from its "
+            "origin, out of an archive that takes long to unpack, or raise LABELYARD_MAX_IMAGE_S, then "
+            "`labelyard jobs retry`.",
         )
     if returncode == -signal.SIGKILL:
         return InputError(

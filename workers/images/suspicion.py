@@ -49,10 +49,12 @@ def end_over(database: Database, claim: Claim, problem: str) -> None:
     The chunk stays leased, so that whoever notices the end counts it as a death, and its images are isolated next. What
     else this worker has is given back, and nothing is held against it.
     """
-    logger.error("worker_ends", problem=problem, job_id=claim.job_id, chunk_id=claim.chunk_id)
     try:
+        logger.error("worker_ends", problem=problem, job_id=claim.job_id, chunk_id=claim.chunk_id)
         with database.write() as session:
-            leasing.release_worker(session, claim.worker_id, but=claim.chunk_id)
+            leasing.release_worker(session, claim.worker_id, but=[claim.chunk_id])
     except DatabaseError as error:
         logger.warning("not_given_back", problem=str(error))
-    os._exit(os.EX_SOFTWARE)
+    finally:
+        # Whatever else goes wrong, as memory may be short: a worker that stays would go on with a broken thread.
+        os._exit(os.EX_SOFTWARE)

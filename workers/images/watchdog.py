@@ -1,7 +1,7 @@
 """Ending a worker in which an image hangs: a thread cannot be ended, a process can.
 
-Only reading and decoding are watched. What else takes long (loading, training, measuring batch sizes) is not, unless it
-keeps Python from running at all.
+Only reading and decoding are watched. What else takes long (unpacking an archive up to an image, loading, training,
+measuring batch sizes) is not, unless it keeps Python from running at all.
 """
 
 import faulthandler
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from core.items import Locator
+from core.items import Locator, MemberLocator
 from core.jobs import Claim
 from core.preprocessing import PreprocessingContract
 from workers.files import FileStamp
@@ -20,7 +20,8 @@ from workers.images.loading import Images
 # How often is looked, at most.
 INTERVAL_S = 1.0
 # If Python itself does not get on for so long, a decoder keeps its lock, and no thread can do anything about it.
-# Nothing that takes its time on purpose keeps the lock for minutes.
+# Nothing that takes its time on purpose keeps the lock for minutes. A process that was stopped for so long ends too; it
+# has no leases any more.
 MAX_STANDSTILL_S = 300.0
 
 # An image that is being worked on; only its identity counts.
@@ -88,6 +89,9 @@ class _WatchedImages(Images):
 
     def read(self, locator: Locator) -> bytes | np.ndarray:
         """Read it."""
+        if isinstance(locator, MemberLocator):
+            # What lies before it in a compressed archive is unpacked first, by one thread, and others wait for that.
+            return self._images.read(locator)
         thread = threading.get_ident()
         self._entries[thread] = (self._claim,)
         try:

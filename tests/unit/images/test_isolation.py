@@ -1,5 +1,6 @@
 """Images in processes of their own. The faults are real ones; `hostile_decoder` puts them in front of OpenCV."""
 
+import bz2
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from hostile import REASONS, hostile_environment, make_hostile
 from pictures import encoded, scene
+from program import wait_for
 
 from core.errors import InputError
-from core.items import ArrayLocator, FileLocator
+from core.items import ArrayLocator, FileLocator, MemberLocator
 from core.preprocessing import PreprocessingContract
 from core.settings import Settings
 from core.types import Reason, ResizeMode
@@ -103,6 +105,38 @@ def test_no_more_processes_are_started_than_are_needed_and_none_is_left(images, 
 
     images.close()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_member_behind_much_that_is_unpacked_first_is_read(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_max_image_s", 0.1)
+    data, before = encoded(scene(), ".jpg"), 96 * 1024**2
+    (tmp_path / "a.tar.bz2").write_bytes(bz2.compress(bytes(before) + data, 1))
+
+    assert images.read(MemberLocator(str(tmp_path / "a.tar.bz2"), "a.jpg", before, len(data))) == data
+
+
+def test_an_image_is_not_blamed_for_a_process_that_ended_before_it(images, tmp_path):
+    locator = picture_at(tmp_path / "a.jpg")
+    images.prepare(locator, CONTRACTS)
+    (process,) = [process._process for process in images._processes if process._process is not None]
+    process.kill()
+    process.wait()
+
+    assert images.prepare(locator, CONTRACTS)[CONTRACT].any()
+
+
+def test_none_is_left_of_a_thread_that_nobody_waits_for(images, tmp_path):
+    data = images.read(picture_at(tmp_path / "bad.jpg", "hang"))
+    with ThreadPoolExecutor(1) as pool:
+        hung = pool.submit(images.fill, data, {CONTRACT: np.empty((*CONTRACT.size_hw, 3), np.uint8)})
+        wait_for(lambda: images._idle.qsize() == 1, "the thread to be on it")
+        images.close()
+
+        assert pids(images) == []
+        assert hung.exception(timeout=0).reason is Reason.TIMED_OUT
+    with pytest.raises(InputError):
+        images.read(picture_at(tmp_path / "good.jpg"))
+    assert pids(images) == []
 
 
 def test_a_process_for_images_does_not_know_the_database(images, tmp_path, monkeypatch):

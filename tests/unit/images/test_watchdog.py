@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from core.items import MemberLocator
 from core.jobs import Claim
 from core.types import JobKind
 from workers.images.loading import Images
@@ -64,6 +65,18 @@ def test_an_image_that_hangs_is_told_of_with_its_chunk():
         slow.going_on.set()
         thread.join(PATIENCE_S)
         watchdog.close()
+
+
+def test_a_member_of_an_archive_that_is_long_to_unpack_is_no_hang():
+    slow, hung = SlowImages(), []
+    watchdog = Watchdog(0.2, hung.append)
+    watched = watchdog.watched(slow, CLAIM)
+    thread = start(lambda: watched.read(MemberLocator("a.tar.xz", "a.jpg", 0, 1)))
+    time.sleep(1)
+    assert hung == []
+    slow.going_on.set()
+    thread.join(PATIENCE_S)
+    watchdog.close()
 
 
 def test_many_images_one_after_the_other_are_no_hang():

@@ -104,6 +104,18 @@ def test_archive_that_grows_without_end_is_refused(reader, tmp_path, monkeypatch
     tracemalloc.stop()
 
 
+def test_a_header_that_asks_for_all_there_is_gets_nothing_unpacked(tmp_path):
+    header = raw_header("././@LongLink", -512, tarfile.GNUTYPE_LONGNAME)
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(header + bytes(40 * 1024**2), 1))
+    tracemalloc.start()
+
+    with pytest.raises(SourceError):
+        listed(tmp_path / "a.tar.gz")
+
+    assert tracemalloc.get_traced_memory()[1] < 20 * 1024**2
+    tracemalloc.stop()
+
+
 def test_archive_that_is_large_because_its_images_are_is_read(reader, tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "FREE_EXPANSION_NUM_BYTES", 1024)
     images = {f"{number}.jpg": np.random.default_rng(number).bytes(100_000) for number in range(20)}
@@ -127,6 +139,7 @@ def raw_header(name, size, kind):
 
 
 HOSTILE_HEADERS = {
+    "a name of less than nothing": raw_header("././@LongLink", -512, tarfile.GNUTYPE_LONGNAME),
     "a name of a gigabyte": raw_header("././@LongLink", 1024**3, tarfile.GNUTYPE_LONGNAME),
     "pax headers of a gigabyte": raw_header("pax", 1024**3, tarfile.XHDTYPE),
     "a hundred thousand pax headers in a row": raw_header("pax", 0, tarfile.XHDTYPE) * 100_000,
