@@ -186,6 +186,21 @@ def test_a_version_that_a_job_applies_stays_with_the_job_that_trained_it(ledger:
     assert count(ledger, ResultTable, ResultTable.job_id == training) == 0
 
 
+def test_a_version_stays_as_long_as_the_job_that_trained_it(ledger: Database, tmp_path: Path):
+    training = done_job(ledger, 4, kind=JobKind.TRAIN)
+    for job_id in (None, training, None):
+        version(ledger, job_id=job_id)
+    for column in ("ready_at", "created_at"):
+        age(ledger, ModelTable, column)
+    assert clean(place(ledger, tmp_path)) == [], "it ended a moment ago"
+    age(ledger, JobTable, "finished_at")
+    assert clean(place(ledger, tmp_path)) == [], "SQLite would give its number to the next job"
+    assert job_with(ledger, 4) > training
+    assert kinds(clean(place(ledger, tmp_path))) == {"versions": 1}
+    assert versions(ledger) == ["parts@1", "parts@3"]
+    assert count(ledger, JobTable, JobTable.id == training) == 0
+
+
 def test_checkpoints_go_where_nothing_goes_on_from_them(ledger: Database, tmp_path: Path):
     def training() -> tuple[int, int]:
         job_id = job_with(ledger, 4, kind=JobKind.TRAIN)
