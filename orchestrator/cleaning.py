@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.errors import DamagedModelError, SetupError, UnknownModelError
+from core.errors import DatabaseError, SetupError, UnknownModelError
 from core.settings import Settings
 from db import gc
 from db.clock import now_s
@@ -231,7 +231,9 @@ def _needed_folders(database: Database, settings: Settings, networks: ConvertedN
             recipe, _ = recipe_of(name, database)
             yield networks.path(recipe)
             yield quantized_folder(recipe, settings)
-        except (UnknownModelError, DamagedModelError, SetupError):
+        except DatabaseError:
+            raise  # it may well be needed
+        except (UnknownModelError, SetupError):
             continue
 
 
