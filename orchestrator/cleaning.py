@@ -85,6 +85,14 @@ def clean(place: Place) -> list[Leftover]:
     return deleted
 
 
+def _half_deleted(place: Place, for_real: bool) -> Iterator[Leftover]:
+    job_ids = place.database.query(gc.orphaned_jobs)
+    if for_real:
+        _orphans(place.database)
+    if job_ids:
+        yield Leftover("half-deleted jobs", len(job_ids), "that a cleaning which died has left rows of")
+
+
 def _jobs(place: Place, for_real: bool) -> Iterator[Leftover]:
     older_than_s = place.rules.older_than_s
     jobs = place.database.query(lambda session: gc.old_jobs(session, older_than_s=older_than_s))
@@ -174,6 +182,7 @@ def _networks(place: Place, for_real: bool) -> Iterator[Leftover]:
 
 # Last what the others set free.
 _STEPS: tuple[Callable[[Place, bool], Iterator[Leftover]], ...] = (
+    _half_deleted,
     _jobs,
     _versions,
     _artifacts,

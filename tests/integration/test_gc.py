@@ -115,7 +115,9 @@ def test_a_cleaning_that_died_half_way_is_finished_by_the_next(ledger: Database,
         assert gc.delete_job(session, old, older_than_s=MONTH_S)
     with ledger.write() as session:
         assert gc.delete_orphans(session, old, limit=5) == 5
+    assert kinds(look(place(ledger, tmp_path))) == {"half-deleted jobs": 1}
     clean(place(ledger, tmp_path))
+    assert look(place(ledger, tmp_path)) == []
     assert (
         count(ledger, ImageTable, ImageTable.job_id == old)
         == count(ledger, ResultTable, ResultTable.job_id == old)
