@@ -34,7 +34,7 @@ class OldJob:
 
 def old_jobs(session: Session, *, older_than_s: float) -> list[OldJob]:
     """Jobs that ended so long ago, and that no model refers to which stays: it shows their rows as its record."""
-    query = select(JobTable).where(_is_old(older_than_s), ~_is_kept_by_a_model()).order_by(JobTable.id)
+    query = select(JobTable).where(_is_old(JobTable, older_than_s), ~_is_kept_by_a_model()).order_by(JobTable.id)
     return [OldJob(job.id, job.name, job.num_planned) for job in session.scalars(query)]
 
 
@@ -45,7 +45,7 @@ def delete_job(session: Session, job_id: int, *, older_than_s: float) -> bool:
         False if someone went on with it in the meantime.
     """
     # Locked, so that nobody goes on with it between the look and the deletion.
-    chosen = select(JobTable.id).where(JobTable.id == job_id, _is_old(older_than_s), ~_is_kept_by_a_model())
+    chosen = select(JobTable.id).where(JobTable.id == job_id, _is_old(JobTable, older_than_s), ~_is_kept_by_a_model())
     if session.scalars(chosen.with_for_update()).one_or_none() is None:
         return False
     session.execute(delete(JobTable).where(JobTable.id == job_id))
@@ -86,8 +86,8 @@ def delete_orphans(session: Session, job_id: int, *, limit: int) -> int:
 def old_versions(session: Session, *, older_than_s: float) -> list[ModelTable]:
     """Versions that may go: old, in use by nobody, and not what a rollback would return to.
 
-    Kept are champions and the champions before them, the newest of each name, published networks, and whatever a job
-    that is there applies, or still trains.
+    Kept are champions and the champions before them, the newest of each name, published networks, whatever a job that
+    is there applies, and what was trained by a job that may not go.
     """
     return list(session.scalars(_old_versions(older_than_s).order_by(ModelTable.name, ModelTable.version)))
 
@@ -105,7 +105,7 @@ def delete_version(session: Session, model_id: int, *, older_than_s: float) -> b
     job_id = model.job_id
     session.expunge(model)
     if job_id is not None:
-        session.execute(delete(JobTable).where(JobTable.id == job_id, _is_final()))
+        session.execute(delete(JobTable).where(JobTable.id == job_id, _is_old(JobTable, older_than_s)))
     session.execute(delete(ModelTable).where(ModelTable.id == model_id))
     return True
 
@@ -160,16 +160,12 @@ def last_uses(session: Session) -> dict[str, float]:
 
 def has_unfinished_jobs(session: Session) -> bool:
     """Whether anything is owed to anybody."""
-    return session.scalars(select(exists().where(~_is_final()))).one()
+    return session.scalars(select(exists().where(JobTable.state.not_in(FINAL_STATES)))).one()
 
 
-def _is_final() -> ColumnElement[bool]:
-    return JobTable.state.in_(FINAL_STATES)
-
-
-def _is_old(older_than_s: float) -> ColumnElement[bool]:
+def _is_old(job: type[JobTable], older_than_s: float) -> ColumnElement[bool]:
     newest = select(func.max(aliased(JobTable).id)).scalar_subquery()
-    return and_(_is_final(), JobTable.finished_at < now_s() - older_than_s, JobTable.id < newest)
+    return and_(job.state.in_(FINAL_STATES), job.finished_at < now_s() - older_than_s, job.id < newest)
 
 
 def _is_kept_by_a_model() -> ColumnElement[bool]:
@@ -192,7 +188,7 @@ def _old_versions(older_than_s: float) -> Select[ModelTable]:
             JobModelTable.model_id == ModelTable.id,
             or_(ModelTable.job_id.is_(None), JobModelTable.job_id != ModelTable.job_id),
         ),
-        ~exists().where(own_job.id == ModelTable.job_id, own_job.state.not_in(FINAL_STATES)),
+        ~exists().where(own_job.id == ModelTable.job_id, ~_is_old(own_job, older_than_s)),
     )
 
 

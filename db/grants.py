@@ -5,9 +5,11 @@ neither role can drop, alter, truncate or create anything. See docs/adr/0023.
 """
 
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import InstrumentedAttribute
 
 from db.base import Base
 from db.model_tables import (
@@ -25,6 +27,12 @@ from db.model_tables import (
 from db.tables import ChunkTable, JobTable, ResultTable, WorkerTable
 
 SCHEMA = "public"
+
+
+def _columns(*columns: InstrumentedAttribute[Any]) -> str:
+    return f"UPDATE ({', '.join(column.key for column in columns)})"
+
+
 # What workers write, beside reading every table.
 _WORKERS_WRITE: dict[type[Base], str] = {
     ArtifactPartTable: "INSERT",
@@ -35,11 +43,12 @@ _WORKERS_WRITE: dict[type[Base], str] = {
     EpochTable: "INSERT, DELETE",  # an epoch that is trained again replaces itself
     EvaluationTable: "INSERT",
     FeatureTable: "INSERT",
-    JobTable: "UPDATE",  # the last chunk ends its job
-    ModelTable: "UPDATE",
+    # The last chunk ends its job; what a job asks for is not theirs to change.
+    JobTable: _columns(JobTable.state, JobTable.finished_at, JobTable.active_s, JobTable.error),
+    ModelTable: _columns(ModelTable.ready_at, ModelTable.fingerprint, ModelTable.temperature, ModelTable.training),
     PromotionTable: "INSERT",
     ResultTable: "INSERT, DELETE",  # a retry replaces the error row
-    SampleTable: "UPDATE",
+    SampleTable: _columns(SampleTable.used_as, SampleTable.left_out, SampleTable.sha256),
     WorkerTable: "INSERT, UPDATE",
 }
 _EVERYTHING = "INSERT, UPDATE, DELETE"

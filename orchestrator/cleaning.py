@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.errors import DamagedModelError, SetupError, UnknownModelError
+from core.errors import DatabaseError, SetupError, UnknownModelError
 from core.settings import Settings
 from db import gc
 from db.clock import now_s
@@ -83,6 +83,14 @@ def clean(place: Place) -> list[Leftover]:
         num_bytes = compact(file)
         deleted += [Leftover("empty pages", 1, f"of {file.name}", num_bytes)] if num_bytes else []
     return deleted
+
+
+def _half_deleted(place: Place, for_real: bool) -> Iterator[Leftover]:
+    job_ids = place.database.query(gc.orphaned_jobs)
+    if for_real:
+        _orphans(place.database)
+    if job_ids:
+        yield Leftover("half-deleted jobs", len(job_ids), "that a cleaning which died has left rows of")
 
 
 def _jobs(place: Place, for_real: bool) -> Iterator[Leftover]:
@@ -174,6 +182,7 @@ def _networks(place: Place, for_real: bool) -> Iterator[Leftover]:
 
 # Last what the others set free.
 _STEPS: tuple[Callable[[Place, bool], Iterator[Leftover]], ...] = (
+    _half_deleted,
     _jobs,
     _versions,
     _artifacts,
@@ -231,7 +240,9 @@ def _needed_folders(database: Database, settings: Settings, networks: ConvertedN
             recipe, _ = recipe_of(name, database)
             yield networks.path(recipe)
             yield quantized_folder(recipe, settings)
-        except (UnknownModelError, DamagedModelError, SetupError):
+        except DatabaseError:
+            raise  # it may well be needed
+        except (UnknownModelError, SetupError):
             continue
 
 

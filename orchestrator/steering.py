@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import UsageError
 from core.jobs import DEFAULT_CHUNK_SIZE
-from core.types import JobState, Priority
+from core.types import Priority
 from db.database import Database
 from db.ledger import control
 from db.ledger.control import TRAINING_KINDS, get_job
@@ -77,12 +77,10 @@ def retry(session: Session, job_id: int) -> None:
 
 
 def _pause(session: Session, job_id: int) -> str:
-    job = get_job(session, job_id)
+    already = "" if control.pause(session, job_id) else " already"
+    job = get_job(session, job_id)  # looked at afterwards: it may have ended in the same moment
     if job.state.is_final:
         raise UsageError(f"Job {job_id} is {job.state}; there is nothing to pause.")
-    was_paused = job.state is JobState.PAUSED
-    control.pause(session, job_id)
-    already = " already" if was_paused else ""
     done = "it has its checkpoint" if job.kind in TRAINING_KINDS else _rows(session, job_id)
     return f"Job {job_id} is paused{already}; {done}. `labelyard jobs resume {job_id}` goes on."
 

@@ -4,10 +4,12 @@ import csv
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,6 +64,21 @@ class Cli:
         )
         self.processes.append(process)
         return process
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the embedded program's ledger; nothing where its tables are not there yet."""
+        path = Path(self.env["LABELYARD_HOME"]) / "labelyard.db"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(path, timeout=30)) as connection:
+            try:
+                return connection.execute(sql).fetchall()
+            except sqlite3.OperationalError:
+                return []
+
+    def num_done_chunks(self) -> int:
+        """How many chunks are done in it."""
+        return int((self.query("SELECT count(*) FROM chunk WHERE state = 'done'") or [(0,)])[0][0])
 
     def close(self) -> None:
         """End what is still running."""

@@ -120,8 +120,9 @@ def _require_known(url: str) -> None:
 
 def _is_below(url: str, root: str) -> bool:
     parts, first = _parts(url), _parts(root)
-    # Servers differ in what they make of dots that are written out or in percent signs.
-    has_dots = any(unquote(unquote(part)) in (".", "..") or "\\" in unquote(part) for part in parts)
+    # Servers differ in what they make of dots and slashes that are written out or in percent signs.
+    names = [name for part in parts for name in unquote(unquote(part)).split("/")]
+    has_dots = any(name in (".", "..") or "\\" in name for name in names)
     return not has_dots and parts[: len(first)] == first
 
 

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from e2e.faults.worker import SHIMS
 from program import MODEL, Cli, read_csv, wait_for
 from sqlalchemy import text
 
 from db.database import Database
-
-WRONG_CLOCK = Path(__file__).with_name("clock")
 
 
 @pytest.mark.parametrize("off_by_s", [-3600, 3600])
@@ -17,7 +16,7 @@ def test_every_chunk_ends_at_its_first_attempt_beside_a_worker_whose_clock_is_an
     cluster: Cli, photographs: Callable[..., Path], off_by_s: int
 ):
     photographs(120)
-    wrong = {"PYTHONPATH": str(WRONG_CLOCK), "CLOCK_IS_OFF_BY_S": str(off_by_s)}
+    wrong = {"PYTHONPATH": str(SHIMS), "FAULTS_CLOCK_S": str(off_by_s)}
     quick = {"LABELYARD_SWEEP_INTERVAL_S": "1"}
     cluster.start("worker", "--preload", MODEL, **quick, **wrong)
     cluster.start("worker", "--preload", MODEL, **quick)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,7 +44,7 @@ def test_a_command_whose_job_is_stopped_elsewhere_ends_and_says_so(
 ):
     photographs(2000)
     running = cli.start("label", "photographs", "--model", MODEL, "--chunk-size", "20")
-    wait_for(lambda: num_done_chunks(cli), "a finished chunk")
+    wait_for(cli.num_done_chunks, "a finished chunk")
     assert cli("jobs", verb, "1").returncode == 0
     said = running.communicate(timeout=120)[0]
     assert running.returncode == exit_code, said
@@ -59,7 +58,7 @@ def test_a_training_that_is_cancelled_stops_and_its_model_stays_unfinished(
     running = cli.start(
         "train", "pictures", "--name", "parts", "--backbone", MODEL, "--epochs", "10000", "--early-stop", "0"
     )
-    wait_for(lambda: query(cli, "SELECT 1 FROM epoch"), "an epoch")
+    wait_for(lambda: cli.query("SELECT 1 FROM epoch"), "an epoch")
     assert "is cancelled" in cli("jobs", "cancel", "1").stdout
     said = running.communicate(timeout=120)[0]
     assert running.returncode == 1, said
@@ -125,36 +124,18 @@ def test_workers_share_their_time_between_a_long_and_a_short_job(environment: di
     try:
         options = ("--model", MODEL, "--chunk-size", "4", "--no-features", "--no-wait")
         cli.json("label", "long.txt", *options)
-        wait_for(lambda: num_done_chunks(cli), "a finished chunk")
+        wait_for(cli.num_done_chunks, "a finished chunk")
         cli.json("label", "short.txt", *options)
         wait_for(lambda: cli.json("jobs", "show", "2")["state"] == "done", "the end of the short job")
     finally:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
-    (between,) = query(
-        cli,
+    (between,) = cli.query(
         "SELECT count(*) FROM chunk WHERE job_id = 1 AND state = 'done' "
         "AND finished_at >= (SELECT min(claimed_at) FROM chunk WHERE job_id = 2) "
         "AND finished_at <= (SELECT max(finished_at) FROM chunk WHERE job_id = 2)",
     )[0]
     assert 5 <= between <= 20, "of three chunks that were done meanwhile, at most two were of the long job"
-
-
-def num_done_chunks(cli: Cli) -> int:
-    return int((query(cli, "SELECT count(*) FROM chunk WHERE state = 'done'") or [(0,)])[0][0])
-
-
-def query(cli: Cli, sql: str) -> list[tuple[int, ...]]:
-    path = Path(cli.env["LABELYARD_HOME"]) / "labelyard.db"
-    if not path.exists():
-        return []
-    connection = sqlite3.connect(path, timeout=30)
-    try:
-        return connection.execute(sql).fetchall()
-    except sqlite3.OperationalError:
-        return []  # the tables are not there yet
-    finally:
-        connection.close()
 
 
 def psql(cluster: Cli, sql: str) -> None:

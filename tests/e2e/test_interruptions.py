@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def test_ctrl_c_leaves_a_job_that_the_same_command_finishes(cli: Cli, photograph
     photographs(400)
     command = ("label", "photographs", "--model", MODEL, "--chunk-size", "20", "--out", "o.csv")
     running = cli.start(*command)
-    done_before = wait_for(lambda: num_done_chunks(cli), "a finished chunk")
+    done_before = wait_for(cli.num_done_chunks, "a finished chunk")
     os.kill(running.pid, signal.SIGINT)
     said = running.communicate(timeout=60)[0]
     assert running.returncode == 130, said
@@ -42,7 +41,7 @@ def test_ctrl_c_leaves_a_job_that_the_same_command_finishes(cli: Cli, photograph
 def test_a_job_that_someone_else_pauses_writes_no_file_and_ends_with_130(cli: Cli, photographs: Photographs):
     photographs(1000)
     running = cli.start("label", "photographs", "--model", MODEL, "--chunk-size", "10", "--out", "o.csv")
-    wait_for(lambda: num_done_chunks(cli), "a finished chunk")
+    wait_for(cli.num_done_chunks, "a finished chunk")
     database = Database(f"sqlite:///{cli.env['LABELYARD_HOME']}/labelyard.db")
     with database.write() as session:
         assert control.pause(session, 1)
@@ -71,7 +70,7 @@ def test_jobs_resume_finishes_what_a_killed_command_left(cli: Cli, photographs: 
     photographs(300)
     quick = {"LABELYARD_LEASE_S": "2", "LABELYARD_SWEEP_INTERVAL_S": "1"}
     running = cli.start("label", "photographs", "--model", MODEL, "--chunk-size", "20", **quick)
-    wait_for(lambda: num_done_chunks(cli), "a finished chunk")
+    wait_for(cli.num_done_chunks, "a finished chunk")
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     done = cli("jobs", "resume", "1", "--out", "o.csv", **quick)
@@ -113,31 +112,13 @@ def test_no_wait_leaves_the_work_to_a_worker(cli: Cli, photographs: Photographs)
     assert worker.wait(30) == 0
 
 
-def num_done_chunks(cli: Cli) -> int:
-    return len(attempts_of_done_chunks(cli))
-
-
 def attempts_of_done_chunks(cli: Cli) -> dict[int, int]:
-    return dict(query(cli, "SELECT id, attempt FROM chunk WHERE state = 'done'"))
+    return dict(cli.query("SELECT id, attempt FROM chunk WHERE state = 'done'"))
 
 
 def worker_of_a_leased_chunk(cli: Cli) -> int | None:
-    rows = query(
-        cli,
+    rows = cli.query(
         "SELECT worker.pid FROM chunk JOIN worker ON worker.id = chunk.worker_id "
         "WHERE chunk.state = 'leased' AND EXISTS (SELECT 1 FROM chunk AS other WHERE other.state = 'done')",
     )
     return rows[0][0] if rows else None
-
-
-def query(cli: Cli, sql: str) -> list[tuple[int, ...]]:
-    path = Path(cli.env["LABELYARD_HOME"]) / "labelyard.db"
-    if not path.exists():
-        return []
-    connection = sqlite3.connect(path, timeout=30)
-    try:
-        return connection.execute(sql).fetchall()
-    except sqlite3.OperationalError:
-        return []  # the tables are not there yet
-    finally:
-        connection.close()

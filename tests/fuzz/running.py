@@ -1,7 +1,6 @@
 """Labelling a folder of mutated images with the real program, and what came of it. Knows nothing of pytest."""
 
 import json
-import sqlite3
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ def fuzz(cli: Cli, *, seed: int, number: int) -> Findings:
         rows=read_csv(cli.cwd / "mutated.csv"),
         num_files=number + len(good_labels),
         good_labels=good_labels,
-        num_deaths=_num_deaths(Path(cli.env["LABELYARD_HOME"]) / "labelyard.db"),
+        num_deaths=int(cli.query("SELECT coalesce(sum(deaths), 0) FROM chunk")[0][0]),
         peak_bytes=peak_bytes,
         duration_s=time.monotonic() - started_at_s,
     )
@@ -122,11 +121,3 @@ def _peaks(pid: int) -> list[int]:
         except (OSError, KeyError):
             continue  # it has ended meanwhile
     return peaks
-
-
-def _num_deaths(path: Path) -> int:
-    connection = sqlite3.connect(path, timeout=30)
-    try:
-        return int(connection.execute("SELECT coalesce(sum(deaths), 0) FROM chunk").fetchone()[0])
-    finally:
-        connection.close()

@@ -8,10 +8,8 @@ import redis
 from ledger_steps import claim, finish
 from servers import RedisServer
 
-from core.jobs import LabelOptions
 from core.queues import MAX_WAKE_UPS, Queue
 from core.settings import Settings
-from core.types import Priority
 from db.database import Database
 from db.ledger.progress import progress
 from orchestrator.planning import plan_or_fail
@@ -25,6 +23,7 @@ from workers.waking import wake
 MAX_KEYS = 1000
 MAX_BYTES = 10 * 1000**2
 NUM_SWEEPS = 20
+NUM_OF_SECOND_JOB = 20_000
 
 
 @pytest.fixture
@@ -48,19 +47,17 @@ def test_redis_holds_a_bounded_number_of_wake_ups_however_much_is_planned(
     waker = BrokerWaker(create_app(settings), ledger)
     client = redis.Redis.from_url(own_redis_server.url)
     bytes_before = client.info("memory")["used_memory"]
-    manifest = str(write_manifest(tmp_path / "all.txt", num_images))
-    for priority in Priority:
-        # A second job, so that what is held does not grow with jobs either.
-        request = LabelRequest([manifest], ["mobilenet"], LabelOptions(top_k=1 + priority), priority=priority)
-        submitted = submit(ledger, settings, request)
-        if priority is Priority.URGENT:
-            plan_or_fail(ledger, submitted.job_id, Access.of(settings), after_commit=lambda: wake(waker))
+    # A second job, so that what is held does not grow with jobs either.
+    for number in (num_images, NUM_OF_SECOND_JOB):
+        manifest = str(write_manifest(tmp_path / f"{number}.txt", number))
+        submitted = submit(ledger, settings, LabelRequest([manifest], ["mobilenet"]))
+        plan_or_fail(ledger, submitted.job_id, Access.of(settings), after_commit=lambda: wake(waker))
     sweeper = Sweeper(ledger, waker, interval_s=60.0, lease_s=60.0)
     for _ in range(NUM_SWEEPS):
         finish(ledger, claim(ledger))
         sweeper.sweep_once()
     with ledger.read() as session:
-        assert progress(session, 1).num_planned == num_images
+        assert [progress(session, job_id).num_planned for job_id in (1, 2)] == [num_images, NUM_OF_SECOND_JOB]
     assert client.llen(Queue.LABEL) == MAX_WAKE_UPS
     num_keys, num_bytes = client.dbsize(), client.info("memory")["used_memory"] - bytes_before
     client.close()

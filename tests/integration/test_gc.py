@@ -115,7 +115,9 @@ def test_a_cleaning_that_died_half_way_is_finished_by_the_next(ledger: Database,
         assert gc.delete_job(session, old, older_than_s=MONTH_S)
     with ledger.write() as session:
         assert gc.delete_orphans(session, old, limit=5) == 5
+    assert kinds(look(place(ledger, tmp_path))) == {"half-deleted jobs": 1}
     clean(place(ledger, tmp_path))
+    assert look(place(ledger, tmp_path)) == []
     assert (
         count(ledger, ImageTable, ImageTable.job_id == old)
         == count(ledger, ResultTable, ResultTable.job_id == old)
@@ -184,6 +186,21 @@ def test_a_version_that_a_job_applies_stays_with_the_job_that_trained_it(ledger:
     assert kinds(clean(place(ledger, tmp_path))) == {"ended jobs": 1, "versions": 1}
     assert count(ledger, JobTable, JobTable.id == training) == 0
     assert count(ledger, ResultTable, ResultTable.job_id == training) == 0
+
+
+def test_a_version_stays_as_long_as_the_job_that_trained_it(ledger: Database, tmp_path: Path):
+    training = done_job(ledger, 4, kind=JobKind.TRAIN)
+    for job_id in (None, training, None):
+        version(ledger, job_id=job_id)
+    for column in ("ready_at", "created_at"):
+        age(ledger, ModelTable, column)
+    assert clean(place(ledger, tmp_path)) == [], "it ended a moment ago"
+    age(ledger, JobTable, "finished_at")
+    assert clean(place(ledger, tmp_path)) == [], "SQLite would give its number to the next job"
+    assert job_with(ledger, 4) > training
+    assert kinds(clean(place(ledger, tmp_path))) == {"versions": 1}
+    assert versions(ledger) == ["parts@1", "parts@3"]
+    assert count(ledger, JobTable, JobTable.id == training) == 0
 
 
 def test_checkpoints_go_where_nothing_goes_on_from_them(ledger: Database, tmp_path: Path):

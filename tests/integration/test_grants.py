@@ -48,6 +48,10 @@ def test_a_worker_cannot_change_what_was_asked_for(postgres_url: str):
     for forbidden in (
         "DELETE FROM job",
         "DELETE FROM model",
+        "UPDATE job SET sources = '[]'",
+        "UPDATE job SET priority = 0",
+        "UPDATE model SET name = 'other'",
+        "UPDATE sample SET class_index = 0",
         "INSERT INTO job_model VALUES (1, 1, 1)",
         "UPDATE image SET locator = '/etc/passwd'",
         "DELETE FROM chunk",

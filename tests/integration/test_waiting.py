@@ -37,7 +37,7 @@ def fleet(ledger: Database, **options: bool) -> dict[str, WorkerStatus]:
         return {worker.id: worker for worker in list_fleet(session, **options)}
 
 
-def test_no_worker(ledger: Database):
+def test_a_job_without_a_worker_says_how_to_start_one(ledger: Database):
     assert waits_for(ledger, job_with(ledger, 4)) == "No worker is running. `labelyard worker` starts one."
 
 
@@ -49,7 +49,7 @@ def test_a_worker_that_could_not_begin_is_named_with_its_reason(ledger: Database
     assert fleet(ledger)["anna"].problems == ["There is no GPU."]
 
 
-def test_workers_that_were_started_for_other_work(ledger: Database):
+def test_workers_that_were_started_for_other_work_do_not_count(ledger: Database):
     start(ledger, "anna", kinds={JobKind.LABEL})
     assert "--queues train" in str(waits_for(ledger, job_with(ledger, 4, kind=JobKind.TRAIN)))
     assert waits_for(ledger, job_with(ledger, 4)) is None
@@ -69,7 +69,7 @@ def test_workers_that_all_decline_are_each_asked_why(ledger: Database):
     assert waits_for(ledger, job_id) is None
 
 
-def test_workers_that_are_busy_with_others(ledger: Database):
+def test_a_job_behind_others_names_them(ledger: Database):
     start(ledger, "anna")
     first, second = job_with(ledger, 4, priority=Priority.URGENT), job_with(ledger, 4)
     job_id = job_with(ledger, 4)
@@ -80,7 +80,7 @@ def test_workers_that_are_busy_with_others(ledger: Database):
     )
 
 
-def test_leases_that_nobody_renews(ledger: Database):
+def test_leases_that_nobody_renews_are_called_silent(ledger: Database):
     start(ledger, "anna")
     job_id = job_with(ledger, 4)
     claim(ledger)
@@ -91,7 +91,7 @@ def test_leases_that_nobody_renews(ledger: Database):
     assert fleet(ledger)["anna"].state is WorkerState.FROZEN
 
 
-def test_a_pause_with_its_reason(ledger: Database):
+def test_a_paused_job_gives_the_reason(ledger: Database):
     job_id = job_with(ledger, 4)
     with ledger.write() as session:
         control.pause(session, job_id, reason="The disk is full.")
@@ -100,14 +100,14 @@ def test_a_pause_with_its_reason(ledger: Database):
     )
 
 
-def test_images_that_were_not_all_found(ledger: Database):
+def test_a_job_whose_images_were_not_all_found_says_so(ledger: Database):
     job_id = accept(ledger)
     plan(ledger, job_id, 4, finish=False)
     assert finish(ledger, claim(ledger))
     assert "not all been found" in str(waits_for(ledger, job_id))
 
 
-def test_a_broker_that_does_not_answer(ledger: Database):
+def test_a_broker_that_does_not_answer_is_named(ledger: Database):
     job_id = job_with(ledger, 4)
     start(ledger, "anna")
     settings = Settings(broker_url="redis://127.0.0.1:1/0")
@@ -124,8 +124,7 @@ def test_a_job_that_has_ended_waits_for_nothing(ledger: Database):
 
 def test_the_time_left_follows_from_the_chunks_that_were_finished_last(ledger: Database):
     job_id = job_with(ledger, 400)
-    seconds_left = lambda: seconds_left_of(ledger, job_id)  # noqa: E731
-    assert seconds_left() is None
+    assert seconds_left(ledger, job_id) is None
     start(ledger, "anna")
     for _ in range(50):
         finish(ledger, claim(ledger))
@@ -137,15 +136,15 @@ def test_the_time_left_follows_from_the_chunks_that_were_finished_last(ledger: D
         ended_at = now - (last - ChunkTable.id) * 1.0
         session.execute(update(ChunkTable).where(ChunkTable.state == "done").values(finished_at=ended_at))
         session.execute(update(JobTable).values(started_at=now - 1000))
-    left = seconds_left()
+    left = seconds_left(ledger, job_id)
     assert left is not None
     assert 45 <= left <= 100, "fifty chunks are owed, at about one a second"
     with ledger.write() as session:
         control.pause(session, job_id)
-    assert seconds_left() is None
+    assert seconds_left(ledger, job_id) is None
 
 
-def seconds_left_of(ledger: Database, job_id: int) -> float | None:
+def seconds_left(ledger: Database, job_id: int) -> float | None:
     with ledger.read() as session:
         return summarise(session, job_id).seconds_left
 

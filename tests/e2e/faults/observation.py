@@ -142,7 +142,7 @@ def damage(ledger: Database, job_ids: Collection[int], labels: Labels) -> Damage
             job=job_id,
         )
         num_planned, num_rows, num_counted = (int(value or 0) for value in sums[0])
-        total.duplicated += max(len(rows) - num_planned, num_rows - num_planned, num_counted - num_rows, 0)
+        total.duplicated += max(len(rows) - num_planned, num_rows - num_planned, abs(num_counted - num_rows))
     return total
 
 

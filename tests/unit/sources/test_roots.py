@@ -113,6 +113,7 @@ def test_prefix_of_a_bucket_is_a_root(memory, names_of, access):
         ("https://host/a/%2e%2e/c.jpg", "https://host/a", False),
         ("https://host/a/%252E%252e/c.jpg", "https://host/a", False),
         ("https://host/a/..%5cc.jpg", "https://host/a", False),
+        ("https://host/a/b%2f..%2f..%2fc.jpg", "https://host/a", False),
         ("https://host/ab/c.jpg", "https://host/a", False),
         ("s3a://bucket/a/b.jpg", "s3://bucket/a", True),
         ("gs://bucket/a/b.jpg", "s3://bucket/a", False),
