@@ -115,4 +115,6 @@ class Sweeper:
             except SetupError as error:
                 # A database or broker that is away comes back; the next sweep finds out.
                 logger.warning("sweep_failed", problem=str(error))
+            except Exception:  # the contract rests on this thread, and nobody would notice its end
+                logger.exception("sweep_failed")
             self._stopped.wait(self._interval_s)
