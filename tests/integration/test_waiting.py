@@ -1,11 +1,12 @@
 """What a job says that it waits for, and what workers say of themselves. On both databases."""
 
-import json
+import os
+from pathlib import Path
 
 import pytest
 from ledger_steps import accept, claim, expire_leases, finish, job_with, plan
+from program import Cli
 from sqlalchemy import text, update
-from typer.testing import CliRunner
 
 from core.errors import SchemaError
 from core.jobs import WorkerProfile
@@ -15,7 +16,6 @@ from db.database import Database
 from db.ledger import control
 from db.tables import ChunkTable, JobTable, WorkerTable
 from db.workers import WorkerIdentity, WorkerReport, report, report_unfit, stop
-from orchestrator.cli.main import app
 from orchestrator.fleet import WorkerState, WorkerStatus, list_fleet
 from orchestrator.summary import summarise
 from orchestrator.waiting import Surroundings, surroundings
@@ -176,17 +176,15 @@ def test_a_worker_is_working_idle_frozen_or_gone_and_long_gone_ones_are_hidden(l
     assert found["carl"].warm == []
 
 
-def test_workers_are_printed_for_people_and_for_programs(
-    ledger: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("LABELYARD_DATABASE_URL", database_url)
-    runner = CliRunner()
-    assert "No worker is running" in runner.invoke(app, ["workers"]).output
+def test_workers_are_printed_for_people_and_for_programs(ledger: Database, database_url: str, tmp_path: Path):
+    # In a process of its own: a command sets up logging for the whole of its process.
+    cli = Cli(os.environ | {"LABELYARD_DATABASE_URL": database_url, "LABELYARD_HOME": str(tmp_path)}, tmp_path)
+    assert "No worker is running" in cli("workers").stdout
     start(ledger, "anna", problems={"vgg16": "No weights of it."})
-    said = runner.invoke(app, ["workers"]).output
+    said = cli("workers").stdout
     assert "declining" in said
     assert "anna: No weights of it." in said
-    (worker,) = json.loads(runner.invoke(app, ["workers", "--json"]).output)
+    (worker,) = cli.json("workers")
     assert (worker["id"], worker["state"], len(worker["rates"])) == ("anna", "declining", 20)
 
 
