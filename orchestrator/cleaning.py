@@ -151,7 +151,7 @@ def _features(place: Place, for_real: bool) -> Iterator[Leftover]:
         if for_real:
             _evict(place.database, usage.extractor, number)
         num_bytes = usage.num_bytes * number // usage.num_vectors
-        yield Leftover("feature vectors", number, f"of {_network(usage)}", num_bytes)
+        yield Leftover("feature vectors", number, f"of {_network(usage)}, {_preprocessing(usage)}", num_bytes)
 
 
 def _contents(place: Place, for_real: bool) -> Iterator[Leftover]:
@@ -222,6 +222,11 @@ def _surplus(usages: list[FeatureUsage], max_bytes: int | None) -> int:
 def _network(usage: FeatureUsage) -> str:
     """The network that computed them, as `db.model_tables.ModelTable.network` calls it."""
     return usage.extractor.partition("/")[0].removesuffix(":int8").partition("#")[0]
+
+
+def _preprocessing(usage: FeatureUsage) -> str:
+    """How the images came to them, as `labelyard features` calls it."""
+    return usage.extractor.partition("/")[2].removeprefix("imagenet/").replace("/", " ")
 
 
 def _has_model(usage: FeatureUsage, model_ids: set[int]) -> bool:

@@ -27,8 +27,8 @@ def gc(
 ) -> None:
     """Delete ended jobs with their rows, unused versions of models, checkpoints and features, by age and size.
 
-    Says what would go, and asks. Never a champion, nor the version that a rollback would return to, nor anything that
-    an unfinished job needs.
+    Says what would go, and asks. Never a champion, the version that a rollback would return to, a name's newest
+    version, nor anything that an unfinished job needs.
     """
     from orchestrator.cleaning import Place, Rules, clean, look
     from orchestrator.cli.context import open_context

@@ -254,10 +254,10 @@ def test_features_of_a_model_that_is_gone_and_of_networks_that_nobody_uses_go(le
         with ledger.write() as session:
             save_features(session, extractor, {FeatureKey(f"{0:064}"): bytes(100)})
     found = clean(place(ledger, tmp_path))
-    assert [(one.kind, one.what) for one in found] == [("feature vectors", "of parts@1")]
+    assert [(one.kind, one.what) for one in found] == [("feature vectors", "of parts@1, crop 224x224")]
     with ledger.write() as session:
         session.connection().exec_driver_sql("UPDATE feature SET created_at = 0")
-    assert [one.what for one in clean(place(ledger, tmp_path))] == ["of vgg16"]
+    assert [one.what for one in clean(place(ledger, tmp_path))] == ["of vgg16, crop 224x224"]
 
 
 def test_what_was_noted_of_files_long_ago_is_forgotten(ledger: Database, tmp_path: Path):
