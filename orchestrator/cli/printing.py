@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,8 @@ from orchestrator.summary import JobSummary
 PIPE_WIDTH = 200
 # Longer names of jobs are cut in tables.
 MAX_NAME_WIDTH = 80
+# What a narrow terminal leaves of them.
+MIN_TEXT_WIDTH = 6
 
 _STATE_STYLES = {
     JobState.RUNNING: "cyan",
@@ -60,13 +63,11 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
         print_line("No jobs yet. `labelyard label FOLDER` makes the first.")
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading, justify in (("id", "right"), ("state", "left"), ("images", "right"), ("errors", "right")):
-        table.add_column(heading, justify=justify, no_wrap=True, min_width=len(heading))  # type: ignore[arg-type]
-    table.add_column("images/s", justify="right", no_wrap=True, min_width=8)
-    table.add_column("left", justify="right", no_wrap=True, min_width=7)
-    table.add_column("kind", no_wrap=True, min_width=8)
-    table.add_column("model", no_wrap=True, min_width=max(len(", ".join(item.models)) for item in summaries))
-    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=MAX_NAME_WIDTH)
+    # On a narrow terminal the last two give way, line by line; figures that are cut off would be wrong ones.
+    for heading in ("id", "state", "images", "errors", "images/s", "left", "kind"):
+        table.add_column(heading, justify="left" if heading in ("state", "kind") else "right", no_wrap=True)
+    table.add_column("model", overflow="fold", min_width=MIN_TEXT_WIDTH)
+    table.add_column("name", overflow="fold", min_width=MIN_TEXT_WIDTH, max_width=MAX_NAME_WIDTH)
     for summary in summaries:
         table.add_row(
             str(summary.job_id),
@@ -77,7 +78,7 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
             "" if summary.seconds_left is None else duration(summary.seconds_left),
             summary.kind,
             ", ".join(summary.models),
-            printable(summary.name),
+            escape(printable(summary.name).plain),
         )
     console().print(table)
 
