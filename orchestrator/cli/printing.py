@@ -20,7 +20,7 @@ PIPE_WIDTH = 200
 # Longer names of jobs are cut in tables.
 MAX_NAME_WIDTH = 80
 # What a narrow terminal leaves of them.
-MIN_TEXT_WIDTH = 6
+MIN_TEXT_WIDTH = 4
 
 _STATE_STYLES = {
     JobState.RUNNING: "cyan",
