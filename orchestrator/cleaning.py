@@ -6,7 +6,7 @@ their features and networks. Each deletes in small transactions and asks again i
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import ceil
@@ -97,8 +97,7 @@ def _jobs(place: Place, for_real: bool) -> Iterator[Leftover]:
     older_than_s = place.rules.older_than_s
     jobs = place.database.query(lambda session: gc.old_jobs(session, older_than_s=older_than_s))
     if for_real:
-        for job in jobs:
-            place.database.transact(partial(gc.delete_job, job_id=job.id, older_than_s=older_than_s))
+        _delete(place, gc.delete_job, [job.id for job in jobs])
         _orphans(place.database)
     if jobs:
         yield Leftover("ended jobs", len(jobs), f"with {sum(job.num_images for job in jobs):,} images and their rows")
@@ -108,8 +107,7 @@ def _versions(place: Place, for_real: bool) -> Iterator[Leftover]:
     older_than_s = place.rules.older_than_s
     models = place.database.query(lambda session: gc.old_versions(session, older_than_s=older_than_s))
     if for_real:
-        for model in models:
-            place.database.transact(partial(gc.delete_version, model_id=model.id, older_than_s=older_than_s))
+        _delete(place, gc.delete_version, [model.id for model in models])
         _orphans(place.database)
     if models:
         yield Leftover("versions", len(models), _named([model.label for model in models]))
@@ -119,8 +117,7 @@ def _artifacts(place: Place, for_real: bool) -> Iterator[Leftover]:
     older_than_s = place.rules.older_than_s
     found = place.database.query(lambda session: gc.leftover_artifacts(session, older_than_s=older_than_s))
     if for_real:
-        for artifact in found:
-            place.database.transact(partial(gc.delete_artifact, artifact_id=artifact.id, older_than_s=older_than_s))
+        _delete(place, gc.delete_artifact, [artifact.id for artifact in found])
     if found:
         num_bytes = sum(artifact.num_bytes for artifact in found)
         yield Leftover("checkpoints", len(found), "that no training goes on from", num_bytes)
@@ -191,6 +188,12 @@ _STEPS: tuple[Callable[[Place, bool], Iterator[Leftover]], ...] = (
     _contents,
     _networks,
 )
+
+
+def _delete(place: Place, delete: Callable[..., bool], numbers: Sequence[int]) -> None:
+    """Delete things one by one, each if it may still go."""
+    for number in numbers:
+        place.database.transact(lambda session: delete(session, number, older_than_s=place.rules.older_than_s))  # noqa: B023 - called at once
 
 
 def _orphans(database: Database) -> None:

@@ -14,6 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import text
+
+from db.database import Database
+
 PROGRAM = [sys.executable, "-m", "orchestrator.cli"]
 RUN_TIMEOUT_S = 240
 WAIT_TIMEOUT_S = 120
@@ -98,6 +102,18 @@ def wait_for(condition: Callable[[], Value], what: str, *, timeout_s: float = WA
             return answer
         time.sleep(0.1)
     raise AssertionError(f"Waited {timeout_s} s for {what}.")
+
+
+def wait_for_workers(cli: Cli, number: int = 1) -> None:
+    """Wait until so many workers have described themselves in the program's ledger."""
+    ledger = Database(cli.env["LABELYARD_DATABASE_URL"])
+
+    def are_there() -> bool:
+        with ledger.read() as session:
+            return session.scalars(text("SELECT count(*) FROM worker")).one() >= number
+
+    wait_for(are_there, f"{number} workers")
+    ledger.close()
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -6,14 +6,15 @@ Imported by the parent (which never imports TensorFlow) and by its one child (wh
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import structlog
 from celery import current_app, shared_task
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
+from sqlalchemy.orm import Session
 
-from core.errors import DatabaseAwayError, DatabaseError, SchemaError
+from core.errors import DatabaseError, SchemaError
 from core.logs import configure_logging
 from core.queues import LABEL_CHUNK_TASK, TRAIN_TASK, Queue, kinds_of
 from core.settings import Settings
@@ -89,15 +90,7 @@ def _stop(*_: object) -> None:
     large chunks of slow images that takes minutes. The thread that claims chunks is the one that this interrupts, so
     none is claimed any more.
     """
-    database = Database.of(Settings())
-    try:
-        with database.write() as session:
-            num_chunks = leasing.release_worker(session, os.environ[WORKER_ID_VARIABLE])
-    except DatabaseError as error:
-        # The leases run out.
-        logger.warning("chunks_not_given_back", problem=str(error))
-    else:
-        logger.info("child_stopped", num_chunks=num_chunks)
+    _release(leasing.release_worker, "child_stopped")
     os._exit(os.EX_OK)
 
 
@@ -142,15 +135,20 @@ def _start_sweeper(**_: object) -> None:
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _give_back(**_: object) -> None:
+    _release(worker_store.stop, "worker_stopped")
+
+
+def _release(release: Callable[[Session, str], int], event: str) -> None:
+    """Give back what this worker has, and log it as an event."""
     database = Database.of(Settings())
     try:
         with database.write() as session:
-            num_chunks = worker_store.stop(session, os.environ[WORKER_ID_VARIABLE])
-    except DatabaseAwayError as error:
+            num_chunks = release(session, os.environ[WORKER_ID_VARIABLE])
+    except DatabaseError as error:
         # The leases run out.
         logger.warning("chunks_not_given_back", problem=str(error))
     else:
-        logger.info("worker_stopped", num_chunks=num_chunks)
+        logger.info(event, num_chunks=num_chunks)
     finally:
         database.close()
 

@@ -1,11 +1,15 @@
 """`labelyard jobs …` and `labelyard export`: look at jobs, steer them, write their results."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from orchestrator.cli.label import PriorityName
+
+if TYPE_CHECKING:
+    from db.database import Database
 
 app = typer.Typer(
     help="List jobs; show, pause, resume, cancel or retry one; set its priority.", invoke_without_command=True
@@ -66,13 +70,9 @@ def pause(jobs: JobIds) -> None:
 
     A training is taken away from its worker, and goes on from its last checkpoint.
     """
-    from orchestrator.cli.context import open_context
-    from orchestrator.cli.printing import print_line
     from orchestrator.steering import pause as pause_all
 
-    with open_context() as opened:
-        for line in pause_all(opened.database, jobs):
-            print_line(line)
+    _steer(lambda database: pause_all(database, jobs))
 
 
 @app.command()
@@ -93,13 +93,9 @@ def resume(
 @app.command()
 def cancel(jobs: JobIds) -> None:
     """End a job for good; its workers stop within a batch. Rows that it has written stay."""
-    from orchestrator.cli.context import open_context
-    from orchestrator.cli.printing import print_line
     from orchestrator.steering import cancel as cancel_all
 
-    with open_context() as opened:
-        for line in cancel_all(opened.database, jobs):
-            print_line(line)
+    _steer(lambda database: cancel_all(database, jobs))
 
 
 @app.command()
@@ -124,12 +120,18 @@ def set_priority(
 ) -> None:
     """Have a job done sooner or later than others, from the next chunk on that any worker takes."""
     from core.types import Priority
-    from orchestrator.cli.context import open_context
-    from orchestrator.cli.printing import print_line
     from orchestrator.steering import set_priority as set_all
 
+    _steer(lambda database: set_all(database, jobs, Priority[priority.name]))
+
+
+def _steer(act: Callable[["Database"], list[str]]) -> None:
+    """Do something to jobs and print the sentence on each."""
+    from orchestrator.cli.context import open_context
+    from orchestrator.cli.printing import print_line
+
     with open_context() as opened:
-        for line in set_all(opened.database, jobs, Priority[priority.name]):
+        for line in act(opened.database):
             print_line(line)
 
 

@@ -12,11 +12,9 @@ from uuid import uuid4
 import pytest
 import redis
 from celery import Celery
-from program import MODEL, Cli, kill_with_children, wait_for
-from sqlalchemy import text
+from program import MODEL, Cli, kill_with_children, wait_for, wait_for_workers
 
 from core.queues import LABEL_CHUNK_TASK, Queue
-from db.database import Database
 
 QUIET = {"LABELYARD_LOG_FORMAT": "json", "LABELYARD_SWEEP_INTERVAL_S": "1"}
 NO_CANVAS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -105,14 +103,7 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
 @pytest.fixture
 def worker(cluster: Cli) -> subprocess.Popen[str]:
     worker = cluster.start("worker", "--preload", MODEL, **QUIET)
-    ledger = Database(cluster.env["LABELYARD_DATABASE_URL"])
-
-    def is_there() -> bool:
-        with ledger.read() as session:
-            return session.scalars(text("SELECT count(*) FROM worker")).one() > 0
-
-    wait_for(is_there, "the worker")
-    ledger.close()
+    wait_for_workers(cluster)
     return worker
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 import redis
-from program import MODEL, Cli, wait_for
+from program import MODEL, Cli, wait_for, wait_for_workers
 from server_process import HOST, free_port
-from sqlalchemy import text
 from tls_redis import PASSWORD, TlsRedisServer
 
 from core.queues import LABEL_CHUNK_TASK
-from db.database import Database
 
 Photographs = Callable[..., Path]
 
@@ -35,14 +33,7 @@ def cluster(environment: dict[str, str], tmp_path: Path, postgres_url: str) -> I
 
 def start_worker(cluster: Cli, url: str) -> subprocess.Popen[str]:
     worker = cluster.start("worker", "--preload", MODEL, LABELYARD_BROKER_URL=url, LABELYARD_SWEEP_INTERVAL_S="1")
-    ledger = Database(cluster.env["LABELYARD_DATABASE_URL"])
-
-    def is_there() -> bool:
-        with ledger.read() as session:
-            return session.scalars(text("SELECT count(*) FROM worker")).one() > 0
-
-    wait_for(is_there, "the worker")
-    ledger.close()
+    wait_for_workers(cluster)
     return worker
 
 

@@ -5,14 +5,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from gc_steps import MONTH_S, age, count, done_job, kinds, place, version, versions
 from ledger_steps import claim, finish, job_with, state_of
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from core.features import FeatureKey
-from core.labels import ClassLabel
-from core.settings import Settings
-from core.training import TrainingRecord
-from core.types import ArtifactKind, JobKind, JobState, ResizeMode, TrainMode
+from core.types import ArtifactKind, JobKind, JobState
 from db import gc
 from db.artifacts import read_artifact, write_artifact
 from db.compacting import compact
@@ -21,63 +19,11 @@ from db.database import Database
 from db.features import feature_usage, save_features
 from db.ledger import control
 from db.model_tables import ArtifactPartTable, ArtifactTable, ContentTable, ModelTable
-from db.models import NewModel, add_version, list_models
 from db.promotions import champion_of, promote, roll_back
 from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, WorkerTable
-from db.trainings import TrainedModel, make_ready
 from db.workers import WorkerIdentity, WorkerReport, report
 from orchestrator import cleaning
-from orchestrator.cleaning import Place, Rules, clean, look
-
-MONTH_S = 30 * 86400.0
-RECORD = TrainingRecord({}, 10, 90, 5, 3, {"train": {"Hat": 4}}, 0, 0, 6, 0, 1.5, None, ())
-
-
-def place(ledger: Database, tmp_path: Path, **rules: object) -> Place:
-    return Place(ledger, Settings(home=tmp_path / "home"), Rules(MONTH_S, **rules))
-
-
-def age(ledger: Database, table: type, column: str, *conditions: object) -> None:
-    """As if it had happened a year ago."""
-    with ledger.write() as session:
-        when = {column: getattr(table, column) - 365 * 86400.0}
-        session.execute(update(table).where(*conditions).values(when), execution_options={"synchronize_session": False})
-
-
-def done_job(ledger: Database, num_images: int = 8, **options: object) -> int:
-    job_id = job_with(ledger, num_images, **options)
-    while lease := claim(ledger):
-        assert finish(ledger, lease)
-    assert state_of(ledger, job_id) is JobState.DONE
-    return job_id
-
-
-def count(ledger: Database, table: type, *conditions: object) -> int:
-    with ledger.read() as session:
-        return session.scalars(select(func.count()).select_from(table).where(*conditions)).one()
-
-
-def version(ledger: Database, *, name: str = "parts", job_id: int | None = None, is_ready: bool = True) -> int:
-    labels = (ClassLabel("Hat", "0"), ClassLabel("Cube", "1"))
-    with ledger.write() as session:
-        model = add_version(session, NewModel(name, "mobilenet", TrainMode.HEAD, ResizeMode.CROP, labels))
-        model.job_id = job_id
-        model_id = model.id
-    if is_ready:
-        artifact_id = write_artifact(ledger, model_id, ArtifactKind.HEAD, b"numbers")
-        with ledger.write() as session:
-            model = session.get_one(ModelTable, model_id)
-            make_ready(session, model, TrainedModel((artifact_id,), "f" * 64, 1.0, RECORD, ()))
-    return model_id
-
-
-def versions(ledger: Database) -> list[str]:
-    with ledger.read() as session:
-        return sorted(model.label for model in list_models(session))
-
-
-def kinds(found: list[cleaning.Leftover]) -> dict[str, int]:
-    return {one.kind: one.number for one in found}
+from orchestrator.cleaning import clean, look
 
 
 def test_old_ended_jobs_go_with_everything_and_nothing_of_others_is_touched(

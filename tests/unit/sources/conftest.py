@@ -5,6 +5,7 @@ import os
 import fsspec
 import pytest
 from containers import JPEG
+from hostile_servers import hostile_server
 
 from orchestrator.sources import SourceSpec, open_source, resolve_sources
 from workers.access import Access
@@ -24,6 +25,13 @@ def write(tmp_path):
             path.write_bytes(content)
 
     return write
+
+
+@pytest.fixture
+def server():
+    """A web server that answers as a test says."""
+    with hostile_server() as server:
+        yield server
 
 
 @pytest.fixture
