@@ -119,3 +119,70 @@ class ArtifactKind(StrEnum):
     HEAD = "head"  # weights and bias
     NETWORK = "network"  # what training changed of a network
     CHECKPOINT = "checkpoint"  # what an unfinished training goes on from
+
+
+class AnnotationOrigin(StrEnum):
+    """How a label came here."""
+
+    ADDED = "added"  # one by one
+    IMPORTED = "imported"  # from a file
+    REVIEWED = "reviewed"  # for an image that was handed out
+
+
+class Strategy(StrEnum):
+    """What makes an image worth a human look."""
+
+    UNCERTAIN = "uncertain"  # the model hesitates
+    DIVERSE = "diverse"  # unlike what is labelled
+    RANDOM = "random"
+    MIXED = "mixed"  # it hesitates, and they are unlike each other
+
+
+class CatchUp(StrEnum):
+    """What becomes of fire times that nobody was there for."""
+
+    LATEST = "latest"  # the last of them runs, late
+    ALL = "all"
+    NONE = "none"
+
+
+class RunTrigger(StrEnum):
+    """Why a schedule runs."""
+
+    CRON = "cron"
+    MANUAL = "manual"
+
+
+class RunState(StrEnum):
+    """What became of a fire time."""
+
+    STARTED = "started"  # nothing has been decided
+    TRAINING = "training"
+    COMPARING = "comparing"
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    SKIPPED = "skipped"  # there was nothing to train
+    MISSED = "missed"  # nobody was there
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self not in (RunState.STARTED, RunState.TRAINING, RunState.COMPARING)
+
+
+class Event(StrEnum):
+    """What someone may be told."""
+
+    JOB_DONE = "job.done"
+    JOB_FAILED = "job.failed"
+    CHALLENGER_PROMOTED = "challenger.promoted"
+    CHALLENGER_REFUSED = "challenger.refused"
+    DRIFT_FOUND = "drift.found"
+
+
+class Channel(StrEnum):
+    """How someone is told."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"

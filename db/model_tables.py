@@ -41,6 +41,7 @@ class ModelTable(Base):
     parent_id: Mapped[int | None] = mapped_column(BigInteger)  # the champion when it was asked for
     job_id: Mapped[int | None] = mapped_column(BigInteger)  # the job that trained it
     fingerprint: Mapped[str | None] = mapped_column(String(64))  # of the images and labels that it learned from
+    dataset_id: Mapped[int | None] = mapped_column(BigInteger)  # that version of its name's dataset, if it has one
     temperature: Mapped[float | None] = mapped_column(Float(53))  # what its logits were divided by; in the weights
     training: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # core.training.TrainingRecord
     created_at: Mapped[float] = mapped_column(Float(53))

@@ -147,6 +147,8 @@ class ResultTable(Base):
     topk: Mapped[str | None] = mapped_column(Text)  # JSON [[class_index, probability], ...], best first
     reason: Mapped[Reason | None] = mapped_column(word(Reason))  # null for a prediction
     detail: Mapped[str | None] = mapped_column(FileName)  # a sentence, which may name a file
+    sha256: Mapped[str | None] = mapped_column(String(64))  # of the content that was seen; null: it was not hashed
+    needs_review: Mapped[bool | None] = mapped_column(Boolean)  # below its class's threshold; null: there was none
 
 
 class WorkerTable(Base):

@@ -2,7 +2,9 @@
 
 from alembic import context
 
+import db.label_tables
 import db.model_tables
+import db.schedule_tables
 import db.tables  # noqa: F401 - imported for the tables that they declare
 from db.base import Base
 
