@@ -119,7 +119,7 @@ def hashes_for_testing(session: Session, model: str) -> set[str]:
     return set(session.scalars(asked))
 
 
-def _newest(model: str, *, by_annotator: bool) -> Select[tuple[AnnotationTable]]:
+def _newest(model: str, *, by_annotator: bool) -> Select[AnnotationTable]:
     group = [AnnotationTable.sha256, AnnotationTable.annotator] if by_annotator else [AnnotationTable.sha256]
     place = func.row_number().over(
         partition_by=group, order_by=(AnnotationTable.created_at.desc(), AnnotationTable.id.desc())
@@ -128,7 +128,7 @@ def _newest(model: str, *, by_annotator: bool) -> Select[tuple[AnnotationTable]]
     return select(aliased(AnnotationTable, ranked)).where(ranked.c.place == 1)
 
 
-def _read(session: Session, query: Select[tuple[AnnotationTable]]) -> Iterator[Annotation]:
+def _read(session: Session, query: Select[AnnotationTable]) -> Iterator[Annotation]:
     rows = session.scalars(query).all()
     for row in sorted(rows, key=lambda row: (row.created_at, row.id)):
         yield Annotation(
