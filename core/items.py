@@ -52,6 +52,7 @@ class Item:
     name: str  # the source's own name for it; may hold lone surrogates for bytes that are not UTF-8
     locator: Locator
     cursor: str  # where planning goes on after this item; opaque outside its source
+    sha256: str | None = None  # the content that is meant, if it is known already; None: whatever is there
 
 
 def locator_to_text(locator: Locator) -> str:

@@ -20,6 +20,7 @@ class Sample:
     locator: str  # core.items.locator_from_text reads it
     class_index: int
     split: Split | None  # None: the dataset does not say
+    sha256: str | None = None  # the content that was labelled; None: whatever is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,14 @@ def add_samples(session: Session, job_id: int, labels: Sequence[tuple[int, Split
 def samples_of(session: Session, job_id: int) -> list[Sample]:
     """The samples of a job, in the order of its dataset."""
     rows = session.execute(
-        select(SampleTable.ordinal, ImageTable.name, ImageTable.locator, SampleTable.class_index, SampleTable.split)
+        select(
+            SampleTable.ordinal,
+            ImageTable.name,
+            ImageTable.locator,
+            SampleTable.class_index,
+            SampleTable.split,
+            ImageTable.sha256,
+        )
         .join(ImageTable, and_(ImageTable.job_id == SampleTable.job_id, ImageTable.ordinal == SampleTable.ordinal))
         .where(SampleTable.job_id == job_id)
         .order_by(SampleTable.ordinal)

@@ -74,6 +74,7 @@ class ImageTable(Base):
     ordinal: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # position in the sources
     name: Mapped[str] = mapped_column(FileName)
     locator: Mapped[str] = mapped_column(Text)  # core.items.locator_to_text
+    sha256: Mapped[str | None] = mapped_column(String(64))  # the content that is meant; null: whatever is there
 
 
 class ChunkTable(Base):

@@ -19,6 +19,7 @@ class OwedImage:
 
     ordinal: int
     locator: Locator
+    sha256: str | None = None  # the content that is meant; None: whatever is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def read_work(session: Session, claim: Claim) -> ChunkWork:
     """Read what a claim owes."""
     ordinals = owed_ordinals(claim.job_id, claim.first_ordinal, claim.last_ordinal, redo=claim.redo)
     rows = session.execute(
-        select(ImageTable.ordinal, ImageTable.locator)
+        select(ImageTable.ordinal, ImageTable.locator, ImageTable.sha256)
         .where(ImageTable.job_id == claim.job_id, ImageTable.ordinal.in_(ordinals))
         .order_by(ImageTable.ordinal)
     )
@@ -58,5 +59,5 @@ def read_work(session: Session, claim: Claim) -> ChunkWork:
         claim=claim,
         options=LabelOptions.from_json(session.get_one(JobTable, claim.job_id).options),
         models=tuple(AskedModel(row.id, row.network, row.mode, row.resize) for row in models_of(session, claim.job_id)),
-        images=tuple(OwedImage(ordinal, locator_from_text(text)) for ordinal, text in rows),
+        images=tuple(OwedImage(ordinal, locator_from_text(text), sha256) for ordinal, text, sha256 in rows),
     )

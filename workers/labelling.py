@@ -14,7 +14,7 @@ from db.ledger import leasing
 from db.ledger.closing import close_finished_jobs, is_left_open
 from workers.chunks import AskedModel, ChunkWork, OwedImage, read_work
 from workers.features.kept import KeptFeatures, extractor_name
-from workers.features.known import KnownContents
+from workers.features.known import KnownContents, read_as
 from workers.features.pipeline import FeaturePipeline
 from workers.features.values import Extractor, Lane, Opened, Part, Slots, gathered
 from workers.holding import HeldLease
@@ -56,14 +56,14 @@ class OwedImages:
     def open(self, image: OwedImage) -> Opened:
         """Say what an image is, and read it if it has to be."""
         if self._known is None:
-            return Opened(None, self._images.read(image.locator))
-        return self._known.open(image.locator)
+            return Opened(None, read_as(self._images, image.locator, image.sha256))
+        return self._known.open(image.locator, sha256=image.sha256)
 
     def fill(self, image: OwedImage, data: bytes | np.ndarray | None, slots: Slots) -> None:
         """Decode it."""
         if data is None:
             assert self._known is not None, "`open` has read it"  # noqa: S101
-            data = self._known.read(image.locator)
+            data = self._known.read(image.locator, sha256=image.sha256)
         self._images.fill(data, slots)
 
 

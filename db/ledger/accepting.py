@@ -86,10 +86,10 @@ def append_items(
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         return False
     images = (
-        (job_id, ordinal, escape_name(item.name), locator_to_text(item.locator))
+        (job_id, ordinal, escape_name(item.name), locator_to_text(item.locator), item.sha256)
         for ordinal, item in enumerate(items, start=after)
     )
-    insert_rows(session, "image", ("job_id", "ordinal", "name", "locator"), images)
+    insert_rows(session, "image", ("job_id", "ordinal", "name", "locator", "sha256"), images)
     session.execute(
         insert(ChunkTable),
         [

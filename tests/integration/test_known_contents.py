@@ -129,7 +129,7 @@ def test_an_image_that_is_another_when_its_pixels_are_wanted_says_so(
     contents, _ = look(ledger, loader, photo)
     assert contents.read(photo) == b"first"
     overwrite(photo)
-    with pytest.raises(InputError, match="jobs retry") as raised:
+    with pytest.raises(InputError, match="that was meant") as raised:
         contents.read(photo)
     assert raised.value.reason is Reason.UNREADABLE
 

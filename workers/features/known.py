@@ -47,12 +47,19 @@ class KnownContents:
         places = [place_of(locator) for locator in locators if isinstance(locator, FileLocator)]
         self._known = self._database.query(lambda session: find_contents(session, places))
 
-    def open(self, locator: Locator) -> Opened:
+    def open(self, locator: Locator, *, sha256: str | None = None) -> Opened:
         """Say what an image is; with its data, if it had to be read for that.
+
+        Args:
+            locator: where it is.
+            sha256: the content that is meant, whose kept features will do wherever its file is by now; None: whatever
+                is there.
 
         Raises:
             InputError: it cannot be read.
         """
+        if sha256 is not None:
+            return Opened(FeatureKey(sha256), None)
         stamp = self._images.stamp(locator)
         if stamp is None or not isinstance(locator, FileLocator):
             data = self._images.read(locator)
@@ -69,19 +76,17 @@ class KnownContents:
             self._new[place] = Content(stamp.text, sha256)
         return Opened(FeatureKey(sha256), data)
 
-    def read(self, locator: Locator) -> bytes | np.ndarray:
+    def read(self, locator: Locator, *, sha256: str | None = None) -> bytes | np.ndarray:
         """Read an image that was opened without, because its features are wanted after all.
+
+        Args:
+            locator: where it is.
+            sha256: the content that is meant; None: the one that it was opened as.
 
         Raises:
             InputError: it cannot be read, or is another one by now.
         """
-        data = self._images.read(locator)
-        if content_hash(data) != self._unread[locator]:
-            raise InputError(
-                Reason.UNREADABLE,
-                f"{locator.uri} was changed while it was being looked at. `labelyard jobs retry` looks again.",
-            )
-        return data
+        return read_as(self._images, locator, sha256 or self._unread[locator])
 
     def save(self) -> None:
         """Note what was read. Where that fails, it is read again one day."""
@@ -94,6 +99,32 @@ class KnownContents:
                 save_contents(session, noted.items())
         except DatabaseError as error:
             logger.warning("contents_not_noted", problem=str(error))
+
+
+def read_as(images: Images, locator: Locator, sha256: str | None) -> bytes | np.ndarray:
+    """Read an image that is known by its content.
+
+    Args:
+        images: where images come from.
+        locator: where it is.
+        sha256: the content that is meant; None: whatever is there.
+
+    Raises:
+        InputError: it cannot be read, or is another one by now.
+    """
+    data = images.read(locator)
+    if sha256 is not None and content_hash(data) != sha256:
+        raise another_image(locator)
+    return data
+
+
+def another_image(locator: Locator) -> InputError:
+    """The error of a place that holds another image than the one that was meant."""
+    return InputError(
+        Reason.UNREADABLE,
+        f"{locator.uri} is not the image any more that was meant. Bring that one back, or ask for the new one in a job "
+        "of its own.",
+    )
 
 
 def place_of(locator: FileLocator) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.features import FeatureKey
 from core.items import locator_from_text
 from core.jobs import ImageError
 from db.samples import Sample
-from workers.features.known import KnownContents
+from workers.features.known import KnownContents, another_image
 from workers.features.values import Opened, Part, Slots
 from workers.images.loading import Images
 from workers.training.images import ImageStore
@@ -41,13 +42,24 @@ class LabelledImages:
         self._store = store
 
     def open(self, sample: Sample) -> Opened:
-        """Say what an image is, and read it if it has to be."""
-        return self._known.open(locator_from_text(sample.locator))
+        """Say what an image is, and read it if it has to be.
+
+        Raises:
+            InputError: it cannot be read, or its pixels are wanted and are not those that were meant.
+        """
+        locator = locator_from_text(sample.locator)
+        if self._store is None or sample.sha256 is None:
+            return self._known.open(locator, sha256=sample.sha256)
+        # What is kept of it will not do: its pixels are read in every epoch.
+        found = self._known.open(locator)
+        if found.key != FeatureKey(sample.sha256):
+            raise another_image(locator)
+        return found
 
     def fill(self, sample: Sample, data: bytes | np.ndarray | None, slots: Slots) -> None:
         """Decode it."""
         if data is None:
-            data = self._known.read(locator_from_text(sample.locator))
+            data = self._known.read(locator_from_text(sample.locator), sha256=sample.sha256)
         self._images.fill(data, slots)
         if self._store is not None:
             (slot,) = slots.values()

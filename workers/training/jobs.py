@@ -7,7 +7,7 @@ import structlog
 
 from core.items import locator_from_text
 from core.training import TrainingRecord
-from core.types import Split
+from core.types import JobKind, Split
 from workers.features.known import KnownContents
 from workers.holding import HeldLease
 from workers.images.suspicion import images_of
@@ -95,7 +95,8 @@ def _notes(division: Division, fitted: Fitted) -> tuple[str, ...]:
 
 def _zero_shot(tools: Tools, contents: Contents, division: Division) -> ZeroShot | None:
     """What the published network says of the held-out images by itself."""
-    if not tools.needs_published:
+    if not tools.needs_published or tools.work.claim.kind is not JobKind.TRAIN:
+        # A retraining is measured against the champion, and may have no need of the network at all.
         return None
     samples = division.samples.get(Split.TEST) or division.samples.get(Split.VAL) or division.samples[Split.TRAIN]
     features = np.stack([contents.vectors[contents.sha256[sample.ordinal]] for sample in samples])

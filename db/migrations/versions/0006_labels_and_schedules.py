@@ -14,11 +14,12 @@ TABLES = ("annotation", "dataset", "dataset_item", "review", "schedule", "schedu
 
 
 def upgrade() -> None:
-    """Seven tables, and three columns of those that are there."""
+    """Seven tables, and four columns of those that are there."""
     _make_label_tables()
     _make_schedule_tables()
     _make_notification_table()
     op.add_column("model", sa.Column("dataset_id", sa.BigInteger(), nullable=True))
+    op.add_column("image", sa.Column("sha256", sa.String(64), nullable=True))
     op.add_column("result", sa.Column("sha256", sa.String(64), nullable=True))
     op.add_column("result", sa.Column("needs_review", sa.Boolean(), nullable=True))
 
@@ -27,6 +28,7 @@ def downgrade() -> None:
     """Take them back."""
     op.drop_column("result", "needs_review")
     op.drop_column("result", "sha256")
+    op.drop_column("image", "sha256")
     op.drop_column("model", "dataset_id")
     for table in reversed(TABLES):
         op.drop_table(table)
