@@ -5,7 +5,8 @@
     │   ├── SourceError         a source is missing, holds no image, or is not what its name says
     │   ├── DatasetError        labelled images that nothing can be learned from or measured on
     │   ├── UnknownModelError   no model or backbone has that name
-    │   └── UnknownJobError     no job has that id
+    │   ├── UnknownJobError     no job has that id
+    │   └── UnknownScheduleError    no schedule has that name
     ├── SetupError              something that must exist does not (exit code 3)
     │   ├── WeightsError        published weights are neither in the cache nor downloadable
     │   ├── DamagedModelError   what is stored of a model is not what was written
@@ -50,6 +51,10 @@ class UnknownModelError(UsageError):
 
 class UnknownJobError(UsageError):
     """No job has that id."""
+
+
+class UnknownScheduleError(UsageError):
+    """No schedule has that name."""
 
 
 class SetupError(LabelyardError):
