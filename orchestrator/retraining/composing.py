@@ -1,0 +1,233 @@
+"""The next version of a dataset: what was learned from, what people have said since, and what a folder has by now.
+
+Of an image a person's newest label counts, then the folder's, then what the dataset before had. The test part is frozen
+when the first version is trained, and grows only by labels that ask for it; else two versions would be compared on
+different images. Everything is known by its content; nothing is read here.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.errors import UsageError
+from core.training import TrainingRecord, TrainOptions
+from core.types import Split
+from db.annotations import hashes_for_testing, last_annotation_id, newest_annotations
+from db.datasets import DatasetItem, NewDataset, add_dataset, classes_of, items_of, newest_dataset
+from db.label_tables import DatasetTable
+from db.model_tables import ModelTable, SampleTable
+from db.promotions import champion_of
+from db.results import class_labels
+from db.tables import ImageTable
+from workers.ml.splitting import Example, assign_splits, dataset_fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledContent:
+    """An image by its content, and what it is said to show."""
+
+    sha256: str
+    label: str  # the class's name
+    split: Split | None  # None: for learning; which part of that is decided later
+    name: str
+    locator: str  # core.items.locator_to_text
+
+
+def compose(session: Session, name: str, found: Iterable[LabelledContent], *, at_s: float) -> NewDataset:
+    """Put the next version of a name's dataset together; it is not written.
+
+    Args:
+        session: a writing transaction; the first version is written if there is none.
+        name: of the model.
+        found: what a folder or manifest holds by now; images to measure on are never taken from there.
+        at_s: when.
+
+    Raises:
+        UsageError: no version of that name was trained here.
+        TrainingError: a class has too few images.
+    """
+    champion = _champion(session, name)
+    before = newest_dataset(session, name) or _first_dataset(session, name)
+    images = {image.sha256: image for image in _contents(session, before)}
+    _add(images, _learned_by_hand(session, champion))
+    # Nobody is tested on what was learned, whatever a label asks for.
+    to_measure_on = hashes_for_testing(session, name) - set(images)
+    _add(images, found)
+    for sha256, said in newest_annotations(session, name).items():
+        _add(images, [LabelledContent(sha256, said.label, None, said.name, said.locator)])
+        if sha256 in to_measure_on:
+            images[sha256] = replace(images[sha256], split=Split.TEST)
+    return _divide(
+        name,
+        list(images.values()),
+        classes=_classes(classes_of(before), images.values()),
+        options=options_of(session, champion),
+        last_annotation_id=last_annotation_id(session, name),
+        at_s=at_s,
+    )
+
+
+def ensure_dataset(session: Session, new: NewDataset) -> DatasetTable:
+    """The newest version if it holds the same, else a new one.
+
+    Args:
+        session: a writing transaction.
+        new: what it is to hold.
+    """
+    newest = newest_dataset(session, new.model)
+    if newest is not None and newest.fingerprint == new.fingerprint:
+        return newest
+    return add_dataset(session, new)
+
+
+def first_trained(session: Session, name: str) -> ModelTable:
+    """The oldest version of a name that was trained here.
+
+    Raises:
+        UsageError: there is none.
+    """
+    first = session.scalars(
+        select(ModelTable)
+        .where(ModelTable.name == name, ModelTable.ready_at.is_not(None), ModelTable.job_id.is_not(None))
+        .order_by(ModelTable.version)
+        .limit(1)
+    ).one_or_none()
+    if first is None:
+        raise UsageError(
+            f"No version of {name!r} was trained here, so there are no images to learn from and to measure on. "
+            f"`labelyard train DATASET --name {name}` makes one."
+        )
+    return first
+
+
+def _champion(session: Session, name: str) -> ModelTable:
+    first = first_trained(session, name)
+    champion = champion_of(session, name)
+    return first if champion is None else champion
+
+
+def _first_dataset(session: Session, name: str) -> DatasetTable:
+    """Freeze what the first training was measured on: its test part, else its validation part."""
+    first = first_trained(session, name)
+    labels, has_test = _labels(session, first), _has(session, first, SampleTable.used_as, Split.TEST)
+    images = [
+        LabelledContent(
+            str(sample.sha256),
+            labels[sample.class_index],
+            _first_split(sample, has_test=has_test),
+            image.name,
+            image.locator,
+        )
+        for sample, image in _samples(session, first)
+    ]
+    new = _divide(
+        name, images, classes=labels, options=options_of(session, first), last_annotation_id=0, at_s=first.created_at
+    )
+    return add_dataset(session, new)
+
+
+def _first_split(sample: SampleTable, *, has_test: bool) -> Split | None:
+    if has_test:
+        # A validation part that its dataset names stays what it is; one that was drawn is drawn again.
+        return Split.TEST if sample.used_as is Split.TEST else sample.split if sample.split is Split.VAL else None
+    return Split.TEST if sample.used_as is Split.VAL else None
+
+
+def _names_validation(session: Session, name: str) -> bool:
+    """Whether the first dataset named its validation part, beside one to measure on."""
+    first = first_trained(session, name)
+    return _has(session, first, SampleTable.used_as, Split.TEST) and _has(session, first, SampleTable.split, Split.VAL)
+
+
+def _has(session: Session, model: ModelTable, column: InstrumentedAttribute[Split | None], split: Split) -> bool:
+    return session.scalars(select(exists().where(SampleTable.job_id == model.job_id, column == split))).one()
+
+
+def _learned_by_hand(session: Session, champion: ModelTable) -> Iterable[LabelledContent]:
+    """What a champion has learned from that was not trained on a version of the dataset."""
+    if champion.dataset_id is not None or champion.job_id is None:
+        return []
+    labels = _labels(session, champion)
+    return [
+        LabelledContent(str(sample.sha256), labels[sample.class_index], None, image.name, image.locator)
+        for sample, image in _samples(session, champion)
+        if sample.used_as is not Split.TEST
+    ]
+
+
+def _samples(session: Session, model: ModelTable) -> Sequence[tuple[SampleTable, ImageTable]]:
+    rows = session.execute(
+        select(SampleTable, ImageTable)
+        .join(ImageTable, (ImageTable.job_id == SampleTable.job_id) & (ImageTable.ordinal == SampleTable.ordinal))
+        .where(SampleTable.job_id == model.job_id, SampleTable.used_as.is_not(None))
+        .order_by(SampleTable.ordinal)
+    )
+    return [(sample, image) for sample, image in rows.tuples()]
+
+
+def _labels(session: Session, model: ModelTable) -> tuple[str, ...]:
+    return tuple(label.label for _, label in sorted(class_labels(session, model.id).items()))
+
+
+def options_of(session: Session, model: ModelTable) -> TrainOptions:
+    """How a version was trained; of an imported one, how the first of its name was.
+
+    Raises:
+        UsageError: no version of its name was trained here.
+    """
+    trained = model if model.job_id is not None and model.training is not None else first_trained(session, model.name)
+    return TrainOptions.from_json(TrainingRecord.from_json(trained.training or {}).options)
+
+
+def _contents(session: Session, dataset: DatasetTable) -> Iterable[LabelledContent]:
+    classes = classes_of(dataset)
+    kept = {Split.TEST, Split.VAL} if _names_validation(session, dataset.model) else {Split.TEST}
+    for item in items_of(session, dataset.id):
+        # A validation part that was drawn is drawn anew as the dataset grows.
+        split = item.split if item.split in kept else None
+        yield LabelledContent(item.sha256, classes[item.class_index], split, item.name, item.locator)
+
+
+def _add(images: dict[str, LabelledContent], found: Iterable[LabelledContent]) -> None:
+    """Take more images in, or their newer labels; what is for measuring stays that."""
+    for image in found:
+        known = images.get(image.sha256)
+        images[image.sha256] = replace(image, split=None if known is None else known.split)
+
+
+def _classes(known: Sequence[str], images: Iterable[LabelledContent]) -> tuple[str, ...]:
+    """All classes: those that were there keep their places, new ones come behind."""
+    return (*known, *sorted({image.label for image in images} - set(known)))
+
+
+def _divide(
+    name: str,
+    images: Sequence[LabelledContent],
+    *,
+    classes: tuple[str, ...],
+    options: TrainOptions,
+    last_annotation_id: int,
+    at_s: float,
+) -> NewDataset:
+    index = {label: position for position, label in enumerate(classes)}
+    ordered = sorted(images, key=lambda image: image.sha256)
+    examples = [
+        Example(position, image.sha256, index[image.label], image.split) for position, image in enumerate(ordered)
+    ]
+    splits = assign_splits(examples, classes=classes, val_share=options.val_share, seed=options.seed)
+    used = [replace(example, split=splits.used[example.key]) for example in examples if example.key in splits.used]
+    items = [
+        DatasetItem(example.sha256, example.class_index, splits.used[example.key], image.name, image.locator)
+        for example, image in zip(examples, ordered, strict=True)
+        if example.key in splits.used
+    ]
+    return NewDataset(
+        model=name,
+        fingerprint=dataset_fingerprint(used, classes=classes),
+        classes=classes,
+        items=items,
+        last_annotation_id=last_annotation_id,
+        created_at=at_s,
+    )
