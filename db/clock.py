@@ -6,8 +6,9 @@ Leases are compared on one clock, the database's, because workers' clocks differ
 
 from typing import Any
 
-from sqlalchemy import Float
+from sqlalchemy import Float, select
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -32,3 +33,8 @@ def _sqlite(element: now_s, compiler: SQLCompiler, **kwargs: Any) -> str:  # noq
     # unixepoch('subsec') needs SQLite 3.42; the Julian day has been there always, to the millisecond.
     del element, compiler, kwargs
     return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+def read_now(session: Session) -> float:
+    """Ask the database what time it is, in seconds since 1970 (UTC)."""
+    return session.scalars(select(now_s())).one()

@@ -1,7 +1,7 @@
 """The schedules store: when a name is trained again, and what became of each fire time.
 
-Whatever moves a schedule or a run is a conditional update, so that any number of schedulers may try. Knows nothing of
-cron expressions or of rules.
+Whatever moves a schedule or a run looks whether another scheduler was quicker, so that any number of them may try.
+Knows nothing of cron expressions or of rules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -176,25 +176,26 @@ def unfinished_runs(session: Session) -> Sequence[tuple[ScheduleRunTable, Schedu
     return list(first.values())
 
 
-def move_run(session: Session, run: ScheduleRunTable, state: RunState, **values: Any) -> bool:  # noqa: ANN401 - columns
-    """Move a run on from the state that it was read in.
+def lock_run(session: Session, run: ScheduleRunTable) -> ScheduleRunTable | None:
+    """A run that nobody else moves before this transaction ends.
 
     Args:
         session: a writing transaction.
         run: as it was read.
-        state: where it goes.
-        **values: other columns that change with it.
 
     Returns:
-        False, and nothing is written, if another scheduler has moved it in the meantime.
+        None if another scheduler has moved it in the meantime.
     """
-    moved = session.execute(
-        update(ScheduleRunTable)
-        .where(ScheduleRunTable.id == run.id, ScheduleRunTable.state == run.state, ScheduleRunTable.ended_at.is_(None))
-        .values(state=state, **values),
-        execution_options={"synchronize_session": False},
-    )
-    return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+    return session.scalars(
+        select(ScheduleRunTable)
+        .where(
+            ScheduleRunTable.id == run.id,
+            ScheduleRunTable.state == run.state,
+            ScheduleRunTable.ended_at.is_(None),
+        )
+        .with_for_update(),
+        execution_options={"populate_existing": True},
+    ).one_or_none()
 
 
 def runs_of(session: Session, schedule_id: int, *, limit: int | None = None) -> Sequence[ScheduleRunTable]:

@@ -22,6 +22,7 @@ from db.models import find_model
 from db.results import class_labels
 from db.rows import read_topk
 from db.samples import JudgedSample, judged_samples
+from db.tables import JobTable
 from db.trainings import NewEvaluation, add_evaluation
 from orchestrator.datasets import Dataset
 from orchestrator.naming import ModelName, model_id_of, parse_model
@@ -85,29 +86,38 @@ def submit_evaluation(database: Database, settings: Settings, request: EvaluateR
 
 
 def conclude_evaluation(database: Database, job_id: int) -> None:
-    """Measure what an evaluation's labelling came to, and store it with the model; once."""
+    """Measure what an evaluation's labelling came to, and store it with each model; once.
+
+    Raises:
+        DatasetError: no image could be read.
+    """
     with database.write() as session:
+        # Locked, so that of two who conclude in the same moment one finds the other's work.
+        job = session.get_one(JobTable, job_id, with_for_update=True)
         if session.scalars(select(EvaluationTable.id).where(EvaluationTable.job_id == job_id)).first() is not None:
             return
-        (model,) = models_of(session, job_id)
-        judged = [sample for sample in judged_samples(session, job_id, model.id) if sample.topk is not None]
-        if not judged:
-            raise DatasetError("None of the images could be read, so there is nothing to measure.")
-        names = [label.label for _, label in sorted(class_labels(session, model.id).items())]
-        found = measure(judged, names)
-        evaluation = NewEvaluation(
-            dataset=control.get_job(session, job_id).name,
-            split=None,
-            num_images=found.num_images,
-            accuracy=found.accuracy,
-            metrics=found.to_json(),
-        )
-        add_evaluation(session, model.id, evaluation, job_id=job_id)
+        models = models_of(session, job_id)
+        # Of several models the classes of the first begin with those of each other one.
+        names = [label.label for _, label in sorted(class_labels(session, models[0].id).items())]
+        for model in models:
+            judged = [sample for sample in judged_samples(session, job_id, model.id) if sample.topk is not None]
+            if not judged:
+                raise DatasetError("None of the images could be read, so there is nothing to measure.")
+            found = measure(judged, names)
+            evaluation = NewEvaluation(
+                dataset=job.name,
+                split=None,
+                num_images=found.num_images,
+                accuracy=found.accuracy,
+                metrics=found.to_json(),
+            )
+            add_evaluation(session, model.id, evaluation, job_id=job_id)
 
 
 def evaluation_of(session: Session, job_id: int) -> Evaluation:
-    """What an evaluation that has ended came to."""
-    row = session.scalars(select(EvaluationTable).where(EvaluationTable.job_id == job_id)).one()
+    """What an evaluation that has ended came to, of its first model."""
+    rows = select(EvaluationTable).where(EvaluationTable.job_id == job_id).order_by(EvaluationTable.id).limit(1)
+    row = session.scalars(rows).one()
     return Evaluation.from_json(row.metrics)
 
 

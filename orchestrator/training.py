@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from core.errors import UsageError
-from core.items import escape_name
+from core.items import escape_name, unescape_name
 from core.jobs import JobRequest
 from core.labels import ClassLabel
 from core.settings import Settings
@@ -41,6 +42,7 @@ class DatasetRequest:
     image_column: str | None = None  # of a manifest
     label_column: str | None = None
     allow_http: bool = False
+    cwd: Path = field(default_factory=Path.cwd)  # what relative paths are relative to
 
     def open(self, access: Access) -> Dataset:
         """Enumerate it, within what may be read.
@@ -57,13 +59,34 @@ class DatasetRequest:
             image_column=self.image_column,
             label_column=self.label_column,
             allow_http=self.allow_http,
-            cwd=Path.cwd(),
+            cwd=self.cwd,
         )
 
     def to_json(self) -> dict[str, object]:
         """Plain values for storing; for people, since the images are stored one by one."""
         parts = {"text": self.text, "val": self.val, "test": self.test}
         return {name: escape_name(part) for name, part in parts.items() if part is not None}
+
+    def to_stored(self) -> dict[str, Any]:
+        """Plain values for opening it again on another day, from anywhere."""
+        texts = {
+            "text": self.text,
+            "val": self.val,
+            "test": self.test,
+            "image_column": self.image_column,
+            "label_column": self.label_column,
+            "cwd": str(self.cwd),
+        }
+        stored: dict[str, Any] = {name: None if text is None else escape_name(text) for name, text in texts.items()}
+        classes = None if self.classes is None else [escape_name(name) for name in self.classes]
+        return stored | {"classes": classes, "allow_http": self.allow_http}
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> "DatasetRequest":
+        """Read what `to_stored` wrote."""
+        texts = {name: unescape_name(value) for name, value in values.items() if isinstance(value, str)}
+        classes = None if values["classes"] is None else tuple(unescape_name(name) for name in values["classes"])
+        return cls(**{**texts, "cwd": Path(texts["cwd"])}, classes=classes, allow_http=values["allow_http"])  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

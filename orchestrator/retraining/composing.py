@@ -49,7 +49,7 @@ def compose(session: Session, name: str, found: Iterable[LabelledContent], *, at
         TrainingError: a class has too few images.
     """
     champion = _champion(session, name)
-    before = newest_dataset(session, name) or _first_dataset(session, name)
+    before = newest_dataset(session, name) or make_first_dataset(session, name)
     images = {image.sha256: image for image in _contents(session, before)}
     _add(images, _learned_by_hand(session, champion))
     # Nobody is tested on what was learned, whatever a label asks for.
@@ -108,8 +108,12 @@ def _champion(session: Session, name: str) -> ModelTable:
     return first if champion is None else champion
 
 
-def _first_dataset(session: Session, name: str) -> DatasetTable:
-    """Freeze what the first training was measured on: its test part, else its validation part."""
+def make_first_dataset(session: Session, name: str) -> DatasetTable:
+    """Freeze what the first training was measured on: its test part, else its validation part.
+
+    Raises:
+        UsageError: no version of that name was trained here.
+    """
     first = first_trained(session, name)
     labels, has_test = _labels(session, first), _has(session, first, SampleTable.used_as, Split.TEST)
     images = [
@@ -164,7 +168,7 @@ def _samples(session: Session, model: ModelTable) -> Sequence[tuple[SampleTable,
         .where(SampleTable.job_id == model.job_id, SampleTable.used_as.is_not(None))
         .order_by(SampleTable.ordinal)
     )
-    return [(sample, image) for sample, image in rows.tuples()]
+    return [(sample, image) for sample, image in rows]
 
 
 def _labels(session: Session, model: ModelTable) -> tuple[str, ...]:

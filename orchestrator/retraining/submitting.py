@@ -23,13 +23,14 @@ from orchestrator.training import accept_samples, class_label_list
 NUM_ANSWERS = 5
 
 
-def accept_retraining(session: Session, dataset: DatasetTable, like: ModelTable) -> ModelTable:
+def accept_retraining(session: Session, dataset: DatasetTable, like: ModelTable, *, tunes: bool) -> ModelTable:
     """Ask for a new version that is trained as another one was.
 
     Args:
         session: a writing transaction.
         dataset: what it learns from.
         like: whose settings it takes.
+        tunes: whether better settings are searched for, from those on.
 
     Returns:
         The version that is going to be trained.

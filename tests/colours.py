@@ -1,0 +1,99 @@
+"""A small world of coloured pictures, a network that sees only their mean colour, and workers that learn from them.
+
+Everything around the network is the product's own: files, sources, jobs, heads, the ledger.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pydantic import SecretStr
+
+from core.labels import ClassLabel
+from core.settings import Settings
+from core.training import TrainOptions
+from db.database import Database
+from db.workers import WorkerIdentity
+from orchestrator.training import DatasetRequest, TrainRequest, submit_training
+from workers.images.loading import build_image_loader
+from workers.ml.catalog import get_backbone
+from workers.ml.heads import Head
+from workers.ml.model_cache import BackboneCache, LoadedBackbone
+from workers.runtime import Runtime
+from workers.trained import HeadCache
+from workers.working import work
+
+SIZE = 8
+# What weights do is the workers' affair where a broker is set, so nothing looks for published ones.
+BROKER_URL = SecretStr("redis://127.0.0.1:1/0")
+BACKBONE = "mobilenet-0.25"
+
+
+@dataclass
+class ColourEngine:
+    """Features are the mean red, green and blue, 0..1."""
+
+    batch_size: int = 16
+    num_bytes: int = 1
+    turns: threading.Semaphore = field(default_factory=threading.Semaphore)
+    num_images: int = 0  # that were computed
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        self.num_images += len(images)
+        means: np.ndarray = images.reshape(len(images), -1, 3).mean(axis=1) / 255
+        return means.astype(np.float32)
+
+
+@dataclass
+class ColourWorker:
+    """A worker that sees colours."""
+
+    ledger: Database
+    engine: ColourEngine = field(default_factory=ColourEngine)
+
+    def __post_init__(self) -> None:
+        labels = (ClassLabel("tench", "n01440764"), ClassLabel("goldfish", "n01443537"))
+        head = Head(np.ones((3, 2), np.float32), np.zeros(2, np.float32), labels)
+
+        def load(name: str) -> LoadedBackbone:
+            return LoadedBackbone(get_backbone(name), self.engine, head)
+
+        settings = Settings()
+        self.runtime = Runtime(
+            settings,
+            self.ledger,
+            WorkerIdentity("anna", "here", 1),
+            build_image_loader(settings),
+            BackboneCache(load, max_bytes=1000),
+            HeadCache(self.ledger),
+        )
+
+    def work(self) -> int:
+        """Do all that is owed."""
+        return work(self.runtime)
+
+
+def settings_for_submitting() -> Settings:
+    return Settings(broker_url=BROKER_URL)
+
+
+def paint(path: Path, colour_rgb: Sequence[float], *, seed: int) -> Path:
+    """A picture of about this colour; another seed makes another file."""
+    noise = np.random.default_rng(seed).integers(-3, 4, (SIZE, SIZE, 3))
+    picture = np.clip(np.asarray(colour_rgb) + noise, 0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), picture[..., ::-1])
+    return path
+
+
+def train(ledger: Database, worker: ColourWorker, folder: Path, name: str, **options: object) -> int:
+    """Train a model by hand; returns its job."""
+    request = TrainRequest(
+        DatasetRequest(str(folder)), name, TrainOptions(backbone=BACKBONE, classes=(), **{"num_epochs": 60, **options})
+    )
+    job_id = submit_training(ledger, settings_for_submitting(), request).job_id
+    assert worker.work() == 1
+    return job_id
