@@ -81,7 +81,8 @@ def test_a_new_label_adds_an_image_and_a_correction_changes_one(ledger, trained,
     assert (before[content(corrected)][0], after[content(corrected)][0]) == ("red", "green")
 
 
-def test_the_same_labels_make_the_same_version(ledger, trained, tmp_path):
+@pytest.mark.usefixtures("trained")
+def test_the_same_labels_make_the_same_version(ledger, tmp_path):
     say(ledger, paint(tmp_path / "new.png", RED, seed=77), "red")
     with ledger.write() as session:
         first = ensure_dataset(session, compose(session, "colours", [], at_s=5.0))
@@ -89,7 +90,8 @@ def test_the_same_labels_make_the_same_version(ledger, trained, tmp_path):
         assert (first.version, again.version) == (2, 2)
 
 
-def test_the_test_part_grows_by_labels_that_ask_for_it_alone(ledger, trained, tmp_path):
+@pytest.mark.usefixtures("trained")
+def test_the_test_part_grows_by_labels_that_ask_for_it_alone(ledger, tmp_path):
     asked, other = paint(tmp_path / "asked.png", RED, seed=78), paint(tmp_path / "other.png", RED, seed=79)
     say(ledger, asked, "red", split=Split.TEST)
     say(ledger, other, "red")
@@ -110,7 +112,7 @@ def test_an_image_to_measure_on_stays_one_though_its_label_is_corrected(ledger, 
     assert composed(ledger)[content(measured_on)] == ("green", Split.TEST)
 
 
-def test_a_label_counts_more_than_a_folder_and_a_folder_more_than_before(ledger, trained, tmp_path):
+def test_a_label_counts_more_than_a_folder_and_a_folder_more_than_before(ledger, trained):
     first, second = trained / "train" / "red" / "1.png", trained / "train" / "red" / "2.png"
     say(ledger, first, "red")
     found = [LabelledContent(content(path), "green", None, path.name, locator(path)) for path in (first, second)]
@@ -118,14 +120,16 @@ def test_a_label_counts_more_than_a_folder_and_a_folder_more_than_before(ledger,
     assert (items[content(first)][0], items[content(second)][0]) == ("red", "green")
 
 
-def test_a_new_class_comes_behind_those_that_are_there(ledger, trained, tmp_path):
+@pytest.mark.usefixtures("trained")
+def test_a_new_class_comes_behind_those_that_are_there(ledger, tmp_path):
     for seed in range(3):
         say(ledger, paint(tmp_path / f"{seed}.png", (40, 40, 200), seed=seed), "blue")
     with ledger.write() as session:
         assert compose(session, "colours", [], at_s=5.0).classes == ("green", "red", "blue")
 
 
-def test_what_was_learned_by_hand_meanwhile_is_learned_from_again(ledger, trained, tmp_path):
+@pytest.mark.usefixtures("trained")
+def test_what_was_learned_by_hand_meanwhile_is_learned_from_again(ledger, tmp_path):
     composed(ledger)
     for name, colour in (("green", GREEN), ("red", RED)):
         for seed in range(5):
