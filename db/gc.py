@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from core.types import ArtifactKind, JobState
 from db.clock import now_s
 from db.model_tables import ArtifactTable, ModelTable, PromotionTable, SampleTable
+from db.schedule_tables import ScheduleTable
 from db.tables import ChunkTable, ImageTable, JobModelTable, JobTable, ResultTable, WorkerTable
 
 FINAL_STATES = tuple(state for state in JobState if state.is_final)
@@ -33,8 +34,8 @@ class OldJob:
 
 
 def old_jobs(session: Session, *, older_than_s: float) -> list[OldJob]:
-    """Jobs that ended so long ago, and that no model refers to which stays: it shows their rows as its record."""
-    query = select(JobTable).where(_is_old(JobTable, older_than_s), ~_is_kept_by_a_model()).order_by(JobTable.id)
+    """Jobs that ended so long ago, and that no model that stays and no schedule refers to."""
+    query = select(JobTable).where(_is_old(JobTable, older_than_s), ~_is_kept()).order_by(JobTable.id)
     return [OldJob(job.id, job.name, job.num_planned) for job in session.scalars(query)]
 
 
@@ -45,7 +46,7 @@ def delete_job(session: Session, job_id: int, *, older_than_s: float) -> bool:
         False if someone went on with it in the meantime.
     """
     # Locked, so that nobody goes on with it between the look and the deletion.
-    chosen = select(JobTable.id).where(JobTable.id == job_id, _is_old(JobTable, older_than_s), ~_is_kept_by_a_model())
+    chosen = select(JobTable.id).where(JobTable.id == job_id, _is_old(JobTable, older_than_s), ~_is_kept())
     if session.scalars(chosen.with_for_update()).one_or_none() is None:
         return False
     session.execute(delete(JobTable).where(JobTable.id == job_id))
@@ -168,8 +169,10 @@ def _is_old(job: type[JobTable], older_than_s: float) -> ColumnElement[bool]:
     return and_(job.state.in_(FINAL_STATES), job.finished_at < now_s() - older_than_s, job.id < newest)
 
 
-def _is_kept_by_a_model() -> ColumnElement[bool]:
-    return exists().where(ModelTable.job_id == JobTable.id)
+def _is_kept() -> ColumnElement[bool]:
+    """Whether a model shows a job's rows as its record, or a schedule labels its images again."""
+    by_a_model = exists().where(ModelTable.job_id == JobTable.id)
+    return or_(by_a_model, exists().where(ScheduleTable.relabel_job_id == JobTable.id))
 
 
 def _old_versions(older_than_s: float) -> Select[ModelTable]:

@@ -3,7 +3,7 @@
 Labels belong to a model's name, whatever its version. No foreign keys to models: labels outlive every version.
 """
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.types import AnnotationOrigin, Split, Strategy
@@ -41,6 +41,7 @@ class DatasetTable(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))  # of contents, classes and splits
     classes: Mapped[list[str]] = mapped_column(JSON)  # their names by class index, escaped as FileName does
     num_images: Mapped[int] = mapped_column(BigInteger)
+    names_validation: Mapped[bool] = mapped_column(Boolean)  # whether its first version had that part from its user
     last_annotation_id: Mapped[int] = mapped_column(BigInteger)  # the newest label that was looked at; 0: none
     created_at: Mapped[float] = mapped_column(Float(53))
 

@@ -45,8 +45,13 @@ def promote(session: Session, model: ModelTable) -> bool:
     return True
 
 
-def roll_back(session: Session, name: str) -> ModelTable:
+def roll_back(session: Session, name: str, *, at_s: float | None = None) -> ModelTable:
     """Take the champion before this one into use again.
+
+    Args:
+        session: a writing transaction.
+        name: of the model.
+        at_s: when, in seconds since 1970; None: now, by the database's clock.
 
     Returns:
         The version that is in use now.
@@ -60,7 +65,11 @@ def roll_back(session: Session, name: str) -> ModelTable:
     if len(promotions) == 1:
         only = session.get_one(ModelTable, promotions[0].model_id)
         raise UsageError(f"{only.label} is the first champion of {name!r}; there is none before it to roll back to.")
-    session.execute(update(PromotionTable).where(PromotionTable.id == promotions[0].id).values(rolled_back_at=now_s()))
+    session.execute(
+        update(PromotionTable)
+        .where(PromotionTable.id == promotions[0].id)
+        .values(rolled_back_at=now_s() if at_s is None else at_s)
+    )
     return session.get_one(ModelTable, promotions[1].model_id)
 
 

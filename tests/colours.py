@@ -30,11 +30,12 @@ SIZE = 8
 # What weights do is the workers' affair where a broker is set, so nothing looks for published ones.
 BROKER_URL = SecretStr("redis://127.0.0.1:1/0")
 BACKBONE = "mobilenet-0.25"
+NUM_FEATURES = 256
 
 
 @dataclass
 class ColourEngine:
-    """Features are the mean red, green and blue, 0..1."""
+    """Features are the mean red, green and blue, 0..1; the others are 0."""
 
     batch_size: int = 16
     num_bytes: int = 1
@@ -43,8 +44,9 @@ class ColourEngine:
 
     def features(self, images: np.ndarray) -> np.ndarray:
         self.num_images += len(images)
-        means: np.ndarray = images.reshape(len(images), -1, 3).mean(axis=1) / 255
-        return means.astype(np.float32)
+        features = np.zeros((len(images), NUM_FEATURES), np.float32)
+        features[:, :3] = images.reshape(len(images), -1, 3).mean(axis=1) / 255
+        return features
 
 
 @dataclass
@@ -56,7 +58,7 @@ class ColourWorker:
 
     def __post_init__(self) -> None:
         labels = (ClassLabel("tench", "n01440764"), ClassLabel("goldfish", "n01443537"))
-        head = Head(np.ones((3, 2), np.float32), np.zeros(2, np.float32), labels)
+        head = Head(np.ones((NUM_FEATURES, 2), np.float32), np.zeros(2, np.float32), labels)
 
         def load(name: str) -> LoadedBackbone:
             return LoadedBackbone(get_backbone(name), self.engine, head)

@@ -16,6 +16,7 @@ from orchestrator.cli import (
     jobs,
     label,
     models,
+    schedule,
     setup,
     train,
     worker,
@@ -43,6 +44,7 @@ app.command("doctor")(setup.doctor)
 app.command("settings")(setup.settings)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(features.app, name="features")
 app.add_typer(db.app, name="db")
 

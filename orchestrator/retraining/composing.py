@@ -64,6 +64,7 @@ def compose(session: Session, name: str, found: Iterable[LabelledContent], *, at
         list(images.values()),
         classes=_classes(classes_of(before), images.values()),
         options=options_of(session, champion),
+        names_validation=before.names_validation,
         last_annotation_id=last_annotation_id(session, name),
         at_s=at_s,
     )
@@ -127,7 +128,13 @@ def make_first_dataset(session: Session, name: str) -> DatasetTable:
         for sample, image in _samples(session, first)
     ]
     new = _divide(
-        name, images, classes=labels, options=options_of(session, first), last_annotation_id=0, at_s=first.created_at
+        name,
+        images,
+        classes=labels,
+        options=options_of(session, first),
+        names_validation=has_test and _has(session, first, SampleTable.split, Split.VAL),
+        last_annotation_id=0,
+        at_s=first.created_at,
     )
     return add_dataset(session, new)
 
@@ -137,12 +144,6 @@ def _first_split(sample: SampleTable, *, has_test: bool) -> Split | None:
         # A validation part that its dataset names stays what it is; one that was drawn is drawn again.
         return Split.TEST if sample.used_as is Split.TEST else sample.split if sample.split is Split.VAL else None
     return Split.TEST if sample.used_as is Split.VAL else None
-
-
-def _names_validation(session: Session, name: str) -> bool:
-    """Whether the first dataset named its validation part, beside one to measure on."""
-    first = first_trained(session, name)
-    return _has(session, first, SampleTable.used_as, Split.TEST) and _has(session, first, SampleTable.split, Split.VAL)
 
 
 def _has(session: Session, model: ModelTable, column: InstrumentedAttribute[Split | None], split: Split) -> bool:
@@ -187,7 +188,7 @@ def options_of(session: Session, model: ModelTable) -> TrainOptions:
 
 def _contents(session: Session, dataset: DatasetTable) -> Iterable[LabelledContent]:
     classes = classes_of(dataset)
-    kept = {Split.TEST, Split.VAL} if _names_validation(session, dataset.model) else {Split.TEST}
+    kept = {Split.TEST, Split.VAL} if dataset.names_validation else {Split.TEST}
     for item in items_of(session, dataset.id):
         # A validation part that was drawn is drawn anew as the dataset grows.
         split = item.split if item.split in kept else None
@@ -206,12 +207,13 @@ def _classes(known: Sequence[str], images: Iterable[LabelledContent]) -> tuple[s
     return (*known, *sorted({image.label for image in images} - set(known)))
 
 
-def _divide(
+def _divide(  # noqa: PLR0913 - all that a dataset is made of
     name: str,
     images: Sequence[LabelledContent],
     *,
     classes: tuple[str, ...],
     options: TrainOptions,
+    names_validation: bool,
     last_annotation_id: int,
     at_s: float,
 ) -> NewDataset:
@@ -232,6 +234,7 @@ def _divide(
         fingerprint=dataset_fingerprint(used, classes=classes),
         classes=classes,
         items=items,
+        names_validation=names_validation,
         last_annotation_id=last_annotation_id,
         created_at=at_s,
     )

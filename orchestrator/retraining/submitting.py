@@ -35,7 +35,7 @@ def accept_retraining(session: Session, dataset: DatasetTable, like: ModelTable,
     Returns:
         The version that is going to be trained.
     """
-    options = replace(options_of(session, like), classes=classes_of(dataset))
+    options = replace(options_of(session, like), classes=classes_of(dataset), tunes=tunes)
     model = add_version(
         session,
         NewModel(dataset.model, options.backbone, options.mode, options.resize, class_label_list(options.classes)),

@@ -60,6 +60,7 @@ def _make_label_tables() -> None:
         sa.Column("fingerprint", sa.String(64), nullable=False),
         sa.Column("classes", sa.JSON(), nullable=False),
         sa.Column("num_images", sa.BigInteger(), nullable=False),
+        sa.Column("names_validation", sa.Boolean(), nullable=False),
         sa.Column("last_annotation_id", sa.BigInteger(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_dataset"),

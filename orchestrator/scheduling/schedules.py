@@ -1,0 +1,88 @@
+"""Making a schedule: everything that can be wrong with it is found before it is written."""
+
+import re
+from dataclasses import dataclass
+
+from core.errors import UsageError
+from core.settings import Settings
+from core.types import CatchUp
+from db.clock import read_now
+from db.database import Database
+from db.ledger.control import get_job
+from db.schedules import NewSchedule, add_schedule
+from orchestrator.retraining.composing import first_trained
+from orchestrator.rules import parse_condition, parse_promotion
+from orchestrator.scheduling.cron import FireTimes
+from orchestrator.training import DatasetRequest
+from workers.access import Access
+
+DEFAULT_PROMOTION_RULE = "macro_f1>=champion and no_class_drops>0.02"
+DEFAULT_TIME_ZONE = "UTC"
+_VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRequest:
+    """What a user asks `schedule add` to do."""
+
+    name: str
+    model: str
+    cron: str
+    time_zone: str = DEFAULT_TIME_ZONE
+    condition: str | None = None
+    promotion_rule: str = DEFAULT_PROMOTION_RULE
+    dataset: DatasetRequest | None = None
+    catch_up: CatchUp = CatchUp.LATEST
+    tunes: bool = False
+    relabel_job_id: int | None = None
+
+
+def make_schedule(
+    database: Database, settings: Settings, request: ScheduleRequest, *, at_s: float | None = None
+) -> float:
+    """Check a schedule and write it.
+
+    Args:
+        database: the ledger.
+        settings: what may be read.
+        request: the schedule.
+        at_s: from when on it fires, in seconds since 1970; None: from now on, by the database's clock.
+
+    Returns:
+        When it fires first.
+
+    Raises:
+        UsageError: a part of it cannot be meant; the message says which.
+    """
+    if not _VALID_NAME.fullmatch(request.name):
+        raise UsageError(
+            f"A schedule cannot be called {request.name!r}. Expected up to 100 letters, digits, dots, hyphens and "
+            "underscores, a letter or digit first."
+        )
+    times = FireTimes(request.cron, request.time_zone)
+    condition = None if request.condition is None else str(parse_condition(request.condition))
+    rule = str(parse_promotion(request.promotion_rule))
+    if request.dataset is not None:
+        request.dataset.open(Access.of(settings))
+    new = NewSchedule(
+        name=request.name,
+        model=request.model,
+        cron=times.cron,
+        time_zone=times.time_zone,
+        promotion_rule=rule,
+        condition=condition,
+        dataset=None if request.dataset is None else request.dataset.to_stored(),
+        catch_up=request.catch_up,
+        tunes=request.tunes,
+        relabel_job_id=request.relabel_job_id,
+    )
+    with database.write() as session:
+        first_trained(session, request.model)
+        if request.relabel_job_id is not None:
+            get_job(session, request.relabel_job_id)
+        starts_at = read_now(session) if at_s is None else at_s
+        first = times.next_after(starts_at)
+        if first is None:
+            raise UsageError(f"--cron {request.cron!r} never fires: there is no such day.")
+        add_schedule(session, new, at_s=starts_at)
+    return first

@@ -1,0 +1,187 @@
+"""One run of a schedule, step by step: train a challenger, compare it with the champion, promote it or not.
+
+Every step is one transaction that locks the run, so that of several schedulers one takes it; a scheduler that dies
+leaves the run where it was. The work itself is done by jobs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy.orm import Session
+
+from core.errors import DatasetError, LabelyardError, TrainingError, UsageError
+from core.settings import Settings
+from core.types import JobState, RunState
+from db.database import Database
+from db.datasets import classes_of, newest_learned
+from db.label_tables import DatasetTable
+from db.model_tables import ModelTable
+from db.promotions import champion_of, promote
+from db.schedule_tables import ScheduleRunTable, ScheduleTable
+from db.schedules import lock_run
+from db.tables import JobTable
+from orchestrator.retraining.composing import LabelledContent, compose, ensure_dataset
+from orchestrator.retraining.found import read_contents
+from orchestrator.retraining.submitting import accept_comparison, accept_retraining
+from orchestrator.retraining.verdicts import judge
+from orchestrator.rules import judge_condition, parse_condition, parse_promotion
+from orchestrator.scheduling.decisions import decide
+from orchestrator.scheduling.facts import facts_of
+
+
+class Steps:
+    """Moves runs on.
+
+    Args:
+        database: the ledger.
+        settings: what may be read.
+        at_s: when this is, in seconds since 1970.
+    """
+
+    def __init__(self, database: Database, settings: Settings, *, at_s: float) -> None:
+        self._database = database
+        self._settings = settings
+        self._at_s = at_s
+
+    def take(self, run: ScheduleRunTable, schedule: ScheduleTable) -> None:
+        """Move a run one step on, if its time has come.
+
+        Args:
+            run: as it was read, detached from its session.
+            schedule: whose it is.
+        """
+        match run.state:
+            case RunState.STARTED:
+                self._begin(run, schedule)
+            case RunState.TRAINING:
+                self._follow_training(run)
+            case RunState.COMPARING:
+                self._follow_comparison(run, schedule)
+            case RunState.PROMOTED:
+                self._relabel(run, schedule)
+
+    def _begin(self, run: ScheduleRunTable, schedule: ScheduleTable) -> None:
+        try:
+            found = read_contents(self._database, self._settings, schedule.dataset)
+        except LabelyardError as error:
+            self.fail(run, f"Its dataset cannot be read: {error}")
+            return
+        with self._database.write() as session:
+            locked = lock_run(session, run)
+            if locked is not None:
+                self._plan(session, locked, schedule, found)
+
+    def _plan(
+        self, session: Session, run: ScheduleRunTable, schedule: ScheduleTable, found: Sequence[LabelledContent]
+    ) -> None:
+        """Decide whether there is anything to train, and ask for it."""
+        champion = champion_of(session, schedule.model)
+        if champion is None:
+            self._close(run, RunState.FAILED, f"No version of {schedule.model!r} is in use.")
+            return
+        run.champion_id = champion.id
+        if schedule.condition is not None:
+            condition = parse_condition(schedule.condition)
+            facts = facts_of(session, champion, condition, at_s=self._at_s)
+            run.facts = asdict(facts)
+            judgement = judge_condition(condition, facts)
+            if not judgement.holds:
+                self._close(run, RunState.SKIPPED, judgement.reason)
+                return
+        try:
+            new = compose(session, schedule.model, found, at_s=self._at_s)
+        except (TrainingError, UsageError) as error:
+            self._close(run, RunState.SKIPPED, str(error))
+            return
+        dataset = ensure_dataset(session, new)
+        run.dataset_id = dataset.id
+        learned = newest_learned(session, schedule.model)
+        if learned is not None and learned.id == dataset.id:
+            self._close(run, RunState.SKIPPED, f"Dataset {dataset.version} is unchanged; it has been learned from.")
+            return
+        challenger = accept_retraining(session, dataset, champion, tunes=schedule.tunes)
+        run.challenger_id, run.train_job_id = challenger.id, challenger.job_id
+        run.state = RunState.TRAINING
+        run.reason = f"{challenger.label} learns from dataset {dataset.version}: job {challenger.job_id}."
+
+    def _follow_training(self, run: ScheduleRunTable) -> None:
+        with self._database.write() as session:
+            locked = lock_run(session, run)
+            if locked is None or not self._has_ended(session, locked, locked.train_job_id):
+                return
+            self._compare(session, locked)
+
+    def _compare(self, session: Session, run: ScheduleRunTable) -> None:
+        """Ask the challenger, and whoever is champion by now."""
+        dataset = session.get_one(DatasetTable, run.dataset_id)
+        challenger = session.get_one(ModelTable, run.challenger_id)
+        champion = champion_of(session, challenger.name)
+        if champion is None or champion.id == challenger.id:
+            self._close(run, RunState.FAILED, f"{challenger.label} was taken into use by someone else.")
+            return
+        run.champion_id = champion.id
+        run.compare_job_id = accept_comparison(session, dataset, challenger, champion)
+        run.state = RunState.COMPARING
+        run.reason = (
+            f"{challenger.label} and {champion.label} are asked about the test images: job {run.compare_job_id}."
+        )
+
+    def _follow_comparison(self, run: ScheduleRunTable, schedule: ScheduleTable) -> None:
+        with self._database.write() as session:
+            locked = lock_run(session, run)
+            if locked is None or not self._has_ended(session, locked, locked.compare_job_id):
+                return
+            champion = champion_of(session, schedule.model)
+            if champion is None or champion.id != locked.champion_id:
+                # Someone has promoted or rolled back meanwhile.
+                self._compare(session, locked)
+                return
+            self._decide(session, locked, schedule, champion)
+
+    def _decide(self, session: Session, run: ScheduleRunTable, schedule: ScheduleTable, champion: ModelTable) -> None:
+        challenger = session.get_one(ModelTable, run.challenger_id)
+        classes = classes_of(session.get_one(DatasetTable, run.dataset_id))
+        try:
+            verdict = judge(session, run.compare_job_id or 0, champion, challenger, classes)
+        except DatasetError as error:
+            self._close(run, RunState.FAILED, str(error))
+            return
+        decision = decide(verdict, parse_promotion(schedule.promotion_rule))
+        run.verdict = verdict.to_json() | {"rule": schedule.promotion_rule}
+        if decision.promotes:
+            promote(session, challenger)
+        self._close(run, RunState.PROMOTED if decision.promotes else RunState.REFUSED, decision.reason)
+        if decision.promotes and schedule.relabel_job_id is not None:
+            run.ended_at = None
+
+    def _relabel(self, run: ScheduleRunTable, schedule: ScheduleTable) -> None:
+        raise NotImplementedError
+
+    def _has_ended(self, session: Session, run: ScheduleRunTable, job_id: int | None) -> bool:
+        """Whether a job of a run is done; a run whose job has failed ends with it."""
+        job = session.get(JobTable, job_id)
+        if job is None:
+            self._close(run, RunState.FAILED, f"Job {job_id} is not there any more.")
+            return False
+        match job.state:
+            case JobState.DONE:
+                return True
+            case JobState.FAILED | JobState.CANCELLED:
+                why = f": {job.error}" if job.error else "."
+                self._close(run, RunState.FAILED, f"Job {job_id} is {job.state}{why}")
+        return False
+
+    def fail(self, run: ScheduleRunTable, reason: str) -> None:
+        """End a run that cannot go on.
+
+        Args:
+            run: as it was read.
+            reason: a sentence.
+        """
+        with self._database.write() as session:
+            locked = lock_run(session, run)
+            if locked is not None:
+                self._close(locked, RunState.FAILED, reason)
+
+    def _close(self, run: ScheduleRunTable, state: RunState, reason: str) -> None:
+        run.state, run.reason, run.ended_at = state, reason, self._at_s

@@ -1,0 +1,163 @@
+"""Rules are read by a grammar, judged by figures, and refused with a finger on the word."""
+
+import random
+
+import pytest
+
+from core.errors import UsageError
+from orchestrator.rules import (
+    ConditionFacts,
+    PromotionFacts,
+    judge_condition,
+    judge_promotion,
+    parse_condition,
+    parse_promotion,
+)
+from orchestrator.rules.trees import All, Any, Comparison, Node, Not, Rule, Unit, Value
+
+DAY_S = 86_400.0
+FIGURES = {"accuracy": 0.9, "macro_f1": 0.9, "macro_precision": 0.9, "macro_recall": 0.9, "ece": 0.05}
+
+
+def facts(*, new_labels: int = 10, days: float = 3.0, drift: float | None = 0.1) -> ConditionFacts:
+    return ConditionFacts(new_labels, days * DAY_S, drift, None if drift is not None else "no job yet")
+
+
+def promotion(
+    *, champion: float = 0.9, challenger: float = 0.9, drops: dict[str, float] | None = None, confidence: float = 0.5
+) -> PromotionFacts:
+    return PromotionFacts(FIGURES | {"macro_f1": champion}, FIGURES | {"macro_f1": challenger}, drops or {}, confidence)
+
+
+@pytest.mark.parametrize(
+    ("rule", "holds"),
+    [
+        ("new_labels>=10", True),
+        ("new_labels>10", False),
+        ("new_labels == 10", True),
+        ("age>7d", False),
+        ("age>2d", True),
+        ("age<1w and age>48h and age>90m", True),
+        ("drift>0.2", False),
+        ("new_labels>=50 or drift>0.05 or age>7d", True),
+        ("NOT new_labels>=50 AND age<=3d", True),
+        ("not (new_labels>=5 or age>7d)", False),
+        # `and` binds closer than `or`.
+        ("age>2d or age>7d and new_labels>50", True),
+    ],
+)
+def test_a_condition_holds_or_not(rule: str, holds: bool):
+    assert judge_condition(parse_condition(rule), facts()).holds is holds
+
+
+def test_what_is_not_known_does_not_hold_and_says_why():
+    judgement = judge_condition(parse_condition("drift>0.2"), facts(drift=None))
+    assert not judgement.holds
+    assert judgement.reason == "drift is not known: no job yet."
+
+
+def test_a_judgement_names_the_figures_that_decided():
+    judgement = judge_condition(parse_condition("new_labels>=50 or age>1d"), facts())
+    assert judgement.reason == "age is 3.0d (age>1d)."
+    judgement = judge_condition(parse_condition("new_labels>=50 and age>1d"), facts())
+    assert judgement.reason == "new_labels is 10 (new_labels>=50)."
+
+
+@pytest.mark.parametrize(
+    ("rule", "given", "holds"),
+    [
+        ("macro_f1>=champion", promotion(champion=0.9, challenger=0.9), True),
+        ("macro_f1>champion", promotion(champion=0.9, challenger=0.9), False),
+        ("macro_f1>champion", promotion(champion=0.9, challenger=0.9 + 1e-12), False),
+        ("macro_f1>=champion+0.01", promotion(champion=0.9, challenger=0.905), False),
+        ("macro_f1>=champion + 1%", promotion(champion=0.9, challenger=0.91), True),
+        ("macro_f1>=champion-0.01", promotion(champion=0.9, challenger=0.895), True),
+        ("macro_f1>=90%", promotion(challenger=0.9), True),
+        ("no_class_drops>0.02", promotion(drops={"Hat": 0.01, "Cube": -0.3}), True),
+        ("no_class_drops>0.02", promotion(drops={"Hat": 0.03, "Cube": -0.3}), False),
+        ("no_class_drops>2%", promotion(drops={"Hat": 0.02}), True),
+        ("confidence>=0.95", promotion(confidence=0.96), True),
+        ("confidence>=95%", promotion(confidence=0.94), False),
+    ],
+)
+def test_a_promotion_rule_holds_or_not(rule: str, given: PromotionFacts, holds: bool):
+    assert judge_promotion(parse_promotion(rule), given).holds is holds
+
+
+def test_a_class_that_drops_is_named_with_how_much():
+    judgement = judge_promotion(
+        parse_promotion("macro_f1>=champion and no_class_drops>0.02"), promotion(drops={"Hat": 0.034, "Cube": 0.05})
+    )
+    assert judgement.reason == "recall falls: 'Cube' by 0.050, 'Hat' by 0.034 (no_class_drops>0.02)."
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "words"),
+    [
+        ("new_lables>=50", 0, "Did you mean new_labels?"),
+        ("new_labels>=50 or drft>0.2", 18, "Did you mean drift?"),
+        ("new_labels 50", 11, "expected one of >= > <= < =="),
+        ("new_labels>=50 drift>0.2", 15, "expected"),
+        ("new_labels>=", 12, "the rule ends here"),
+        ("(new_labels>=50", 15, "the rule ends here"),
+        ("age>5", 4, "age cannot be compared with '5'; expected a duration such as 90m, 12h, 7d or 2w"),
+        ("new_labels>=7d", 12, "expected a number"),
+        ("drift>champion", 6, "drift cannot be compared with 'champion'"),
+        ("age>5y", 4, "received '5y'"),
+        ("__import__('os')", 10, "received"),
+        ("new_labels>=50; drop table", 14, "received"),
+    ],
+)
+def test_a_rule_that_cannot_be_read_is_pointed_at(rule: str, column: int, words: str):
+    with pytest.raises(UsageError) as raised:
+        parse_condition(rule)
+    message = str(raised.value)
+    assert words in message
+    lines = message.splitlines()
+    assert lines[1] == f"  {rule}"
+    assert lines[2] == f"  {' ' * column}^"
+    assert lines[3] == "An example: new_labels>=50 or drift>0.2 or age>7d"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "(" * 400,
+        "(" * 30 + "age>1d" + ")" * 30,
+        "not " * 60 + "age>1d",
+        "age>1d and " * 100,
+        "age>1d\x00",
+        "ä>1",
+        "🦊",
+    ],
+)
+def test_hostile_rules_are_refused(text: str):
+    with pytest.raises(UsageError):
+        parse_condition(text)
+
+
+def make(rng: random.Random, depth: int) -> Node:
+    kind = rng.choice(["comparison", "not", "all", "any"] if depth else ["comparison"])
+    if kind == "comparison":
+        word, value = rng.choice(
+            [
+                ("macro_f1", Value(0.01, Unit.CHAMPION, "champion+0.01")),
+                ("accuracy", Value(0.9, Unit.NUMBER, "0.9")),
+                ("no_class_drops", Value(0.02, Unit.SHARE, "2%")),
+                ("ece", Value(0.0, Unit.CHAMPION, "champion")),
+            ]
+        )
+        return Comparison(word, rng.choice([">=", ">", "<=", "<", "=="]), value)
+    if kind == "not":
+        return Not(make(rng, depth - 1))
+    parts = tuple(make(rng, depth - 1) for _ in range(rng.randint(2, 3)))
+    return All(parts) if kind == "all" else Any(parts)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_rule_written_as_text_reads_back_as_the_same_rule(seed: int):
+    rule = Rule(make(random.Random(seed), 3))
+    if len(str(rule)) <= 500:
+        assert parse_promotion(str(rule)) == rule
