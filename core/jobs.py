@@ -20,6 +20,8 @@ class LabelOptions:
     keep_features: bool = True  # look for features that are stored, and store those that are computed
     precision: LabelPrecision = LabelPrecision.FULL
     force_int8: bool = False  # use int8 whatever it changes
+    # By the id of a model, as text: the score of each class below which a prediction needs a human look.
+    thresholds: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storing."""
@@ -96,6 +98,8 @@ class Outcome:
     ordinal: int
     model_id: int
     result: Prediction | ImageError
+    sha256: str | None = None  # of the content that was seen; None: it was not hashed
+    needs_review: bool | None = None  # below its class's threshold; None: there is none
 
 
 @dataclass(slots=True)

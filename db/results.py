@@ -27,6 +27,7 @@ class LabelledImage:
     topk: list[tuple[int, float]]  # class index and probability, best first
     reason: Reason | None
     detail: str | None
+    needs_review: bool | None  # None: nobody asked
 
 
 def labelled_images(session: Session, job_id: int, model_id: int, *, after: int = -1) -> Iterator[LabelledImage]:
@@ -81,9 +82,21 @@ def count_labels(session: Session, job_id: int, model_id: int, *, limit: int) ->
     return [(label, count) for label, count in rows]
 
 
+def count_to_review(session: Session, job_id: int) -> int | None:
+    """How many predictions of a job need a human look; None: nobody asked."""
+    found = dict(
+        session.execute(
+            select(ResultTable.needs_review, func.count())
+            .where(ResultTable.job_id == job_id, ResultTable.needs_review.is_not(None))
+            .group_by(ResultTable.needs_review)
+        ).all()
+    )
+    return found.get(True, 0) if found else None
+
+
 def _labelled(image: ImageTable, result: ResultTable | None) -> LabelledImage:
     if result is None:
-        return LabelledImage(image.ordinal, image.name, image.locator, None, None, [], None, None)
+        return LabelledImage(image.ordinal, image.name, image.locator, None, None, [], None, None, None)
     return LabelledImage(
         image.ordinal,
         image.name,
@@ -93,4 +106,5 @@ def _labelled(image: ImageTable, result: ResultTable | None) -> LabelledImage:
         read_topk(result.topk) if result.topk else [],
         result.reason,
         result.detail,
+        result.needs_review,
     )

@@ -20,10 +20,13 @@ from core.errors import UsageError
 from core.items import escape_name
 from core.labels import ClassLabel
 from db.database import Database
+from db.ledger.control import get_job
 from db.ledger.progress import models_of
 from db.results import LabelledImage, class_labels, labelled_images
 
 COLUMNS = ("image", "label", "label_id", "score", "topk", "error")
+# Of a job that was asked to abstain.
+REVIEW_COLUMN = "needs_review"
 # The last column of a job with several models, which has one line per image and model.
 MODEL_COLUMN = "model"
 PARQUET_ROW_GROUP = 10_000
@@ -39,6 +42,7 @@ class Row:
     score: float | None  # probability in [0, 1]
     topk: list[dict[str, Any]]  # [{"label", "label_id", "score"}, ...], best first
     error: str | None  # "reason: sentence"
+    needs_review: bool | None  # whether a person should look; None: it has an error
     model: str  # who says so: "imagenet:mobilenet@1"
 
     def to_json(self, columns: Sequence[str]) -> dict[str, Any]:
@@ -59,9 +63,14 @@ def export(database: Database, job_id: int, path: Path) -> int:
     check_writable(path)
     write = _WRITERS[path.suffix.lower()]
     with replacing(path) as file, database.read() as session:
-        num_models = len(models_of(session, job_id))
-        columns = COLUMNS if num_models == 1 else (*COLUMNS, MODEL_COLUMN)
-        return write(file, rows(session, job_id), columns)
+        return write(file, rows(session, job_id), columns_of(session, job_id))
+
+
+def columns_of(session: Session, job_id: int) -> tuple[str, ...]:
+    """What the lines of a job's results are made of."""
+    review = (REVIEW_COLUMN,) if get_job(session, job_id).options.get("thresholds") else ()
+    model = (MODEL_COLUMN,) if len(models_of(session, job_id)) > 1 else ()
+    return (*COLUMNS, *review, *model)
 
 
 @contextmanager
@@ -136,7 +145,7 @@ def _row(image: LabelledImage, labels: dict[int, ClassLabel], model: str) -> Row
     ]
     best: dict[str, Any] = topk[0] if topk else {"label": None, "label_id": None, "score": None}
     error = None if image.reason is None else f"{image.reason}: {image.detail}"
-    return Row(image.name, best["label"], best["label_id"], best["score"], topk, error, model)
+    return Row(image.name, best["label"], best["label_id"], best["score"], topk, error, image.needs_review, model)
 
 
 def _write_csv(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str]) -> int:
@@ -148,7 +157,8 @@ def _write_csv(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str]) -> 
     for row in rows:
         num_rows += 1
         topk = json.dumps(row.topk, ensure_ascii=False) if row.topk else ""
-        writer.writerow((row.to_json(columns) | {"topk": topk}).values())
+        values = row.to_json(columns) | {"topk": topk}
+        writer.writerow(json.dumps(value) if isinstance(value, bool) else value for value in values.values())
     return num_rows
 
 
@@ -166,7 +176,7 @@ def _write_parquet(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str])
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     best = pa.struct([("label", pa.string()), ("label_id", pa.string()), ("score", pa.float64())])
-    types = {"score": pa.float64(), "topk": pa.list_(best)}
+    types = {"score": pa.float64(), "topk": pa.list_(best), REVIEW_COLUMN: pa.bool_()}
     schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
     num_rows = 0
     with pq.ParquetWriter(file, schema) as writer:

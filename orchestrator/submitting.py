@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from core.settings import Settings
 from core.types import LabelPrecision, Priority, ResizeMode
 from db.database import Database
 from db.ledger import accepting, control
+from orchestrator.abstaining import thresholds_of
 from orchestrator.naming import ModelName, model_id_of, parse_models
 from orchestrator.sources import SourceSpec, resolve_sources
 from workers.access import Access
@@ -32,6 +33,7 @@ class LabelRequest:
     column: str | None = None  # of a manifest
     allow_http: bool = False
     resize_is_asked: bool = False  # whether the user said how to resize; a trained model has its own way
+    abstain: float | None = None  # wished precision, below which predictions need a human look; None: none do
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,14 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
         for model in models:
             if model.needs_weights:
                 ensure_weights(get_backbone(model.backbone))
-    request_hash = _hash(specs, models, request.options)
+    request_hash = _hash(specs, models, request)
     with database.write() as session:
         unfinished = accepting.find_unfinished(session, request_hash)
         if unfinished is not None:
             control.resume(session, unfinished, priority=request.priority)
             return Submitted(unfinished, is_resumed=True)
         model_ids = [model_id_of(session, model) for model in models]
+        thresholds = thresholds_of(session, model_ids, request.abstain)
         job_id = accepting.accept(
             session,
             JobRequest(
@@ -80,7 +83,7 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
                 model_ids=tuple(model_ids),
                 sources=[spec.to_json() for spec in specs],
                 request_hash=request_hash,
-                options=request.options,
+                options=replace(request.options, thresholds=thresholds),
                 priority=request.priority,
             ),
         )
@@ -106,12 +109,13 @@ def _default_name(sources: Sequence[str]) -> str:
     return f"{sources[0]}{others}"
 
 
-def _hash(specs: Sequence[SourceSpec], models: Sequence[ModelName], options: LabelOptions) -> str:
-    request = {
+def _hash(specs: Sequence[SourceSpec], models: Sequence[ModelName], request: LabelRequest) -> str:
+    asked = {
         "sources": [spec.to_json() for spec in specs],
         "models": [str(model) for model in models],
-        "top_k": options.top_k,
-        "resize": options.resize,
-        "precision": options.precision,
+        "top_k": request.options.top_k,
+        "resize": request.options.resize,
+        "precision": request.options.precision,
+        "abstain": request.abstain,
     }
-    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

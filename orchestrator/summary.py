@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.types import JobKind, JobState, Priority
 from db.clock import now_s
 from db.ledger import control, pace, progress
-from db.results import count_labels
+from db.results import count_labels, count_to_review
 from db.tables import JobTable
 from orchestrator.waiting import Surroundings, reason_to_wait
 
@@ -47,6 +47,7 @@ class JobSummary:
     stages: dict[str, float]  # core.jobs.StageSeconds of the finished chunks, added up
     labels: dict[str, dict[str, int]]  # by model: images per label, the most frequent ones
     errors: dict[str, int]  # images per reason
+    num_to_review: int | None  # predictions that need a human look; None: nobody asked
     workers: list[WorkerSummary]
     waits_for: str | None  # why nothing happens, if nothing does
     error: str | None
@@ -103,6 +104,7 @@ def summarise(
             for model in (models if with_counts else ())
         },
         errors=progress.count_reasons(session, job_id) if with_counts else {},
+        num_to_review=count_to_review(session, job_id) if with_counts else None,
         workers=[
             WorkerSummary(worker.id, worker.backbone_loads, worker.problems)
             for worker in progress.workers_of(session, job_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import LeaseLostError
-from core.jobs import Outcome, Prediction, StageSeconds
+from core.jobs import LabelOptions, Outcome, Prediction, StageSeconds
 from core.preprocessing import PreprocessingContract
 from core.types import LabelPrecision, TrainMode
 from db import models as model_store
@@ -125,7 +125,7 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease, images: Images) -
     outcomes: list[Outcome] = []
     parts = _progressing(pipeline.run(work.images), lease, num_lanes=len(lanes))
     for part in gathered(parts, size=RANKED_AT_ONCE):
-        outcomes += _judge(part, classifiers, work.options.top_k)
+        outcomes += _judge(part, classifiers, work.options)
     if known is not None:
         known.save()
     return outcomes, pipeline.seconds
@@ -150,7 +150,7 @@ def _lanes(classifiers: Sequence[Classifier]) -> list[Lane]:
     return [Lane(contract, tuple(extractors.values())) for contract, extractors in lanes.items()]
 
 
-def _judge(part: Part[OwedImage], classifiers: Sequence[Classifier], top_k_size: int) -> Iterator[Outcome]:
+def _judge(part: Part[OwedImage], classifiers: Sequence[Classifier], options: LabelOptions) -> Iterator[Outcome]:
     for classifier in classifiers:
         if classifier.contract != part.lane.contract:
             continue
@@ -158,9 +158,16 @@ def _judge(part: Part[OwedImage], classifiers: Sequence[Classifier], top_k_size:
             yield Outcome(image.ordinal, classifier.model.id, error)
         if not part.items:
             continue
-        predictions = to_predictions(classifier.head.probabilities(part.vectors[classifier.extractor]), top_k_size)
-        for image, prediction in zip(part.items, predictions, strict=True):
-            yield Outcome(image.ordinal, classifier.model.id, prediction)
+        thresholds = options.thresholds.get(str(classifier.model.id))
+        predictions = to_predictions(classifier.head.probabilities(part.vectors[classifier.extractor]), options.top_k)
+        for image, key, prediction in zip(part.items, part.keys, predictions, strict=True):
+            needs_review = None if thresholds is None else _is_below(prediction, thresholds)
+            sha256 = None if key is None else key.sha256
+            yield Outcome(image.ordinal, classifier.model.id, prediction, sha256, needs_review)
+
+
+def _is_below(prediction: Prediction, thresholds: Sequence[float]) -> bool:
+    return prediction.scores[0] < thresholds[prediction.class_indices[0]]
 
 
 def _load(runtime: Runtime, work: ChunkWork, model: AskedModel, images: Images, lease: HeldLease) -> Classifier:

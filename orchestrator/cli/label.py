@@ -62,6 +62,13 @@ def label(
         typer.Option(help="int8 is faster on processors, and refused where it changes more than 1% of the labels."),
     ] = LabelPrecision.FULL,
     force_int8: Annotated[bool, typer.Option("--force-int8", help="Take int8 whatever it changes.")] = False,
+    abstain: Annotated[
+        Optional[float],
+        typer.Option(
+            help="Mark predictions of your own models that need a look, so that this share of the others is right.",
+            metavar="0.95",
+        ),
+    ] = None,
     no_features: Annotated[
         bool, typer.Option("--no-features", help="Neither look for kept features of the images nor keep them.")
     ] = False,
@@ -98,6 +105,7 @@ def label(
         column=column,
         allow_http=allow_http,
         resize_is_asked=resize is not None,
+        abstain=abstain,
     )
     outputs = Outputs(out=out, figure=figure, as_json=as_json)
     outputs.check()

@@ -96,6 +96,7 @@ def print_job(summary: JobSummary) -> None:
         ("images", f"{summary.num_images:,}{'' if summary.is_planned else ' so far, still being found'}"),
         ("predictions", f"{summary.num_predictions:,}"),
         ("errors", f"{summary.num_errors:,}"),
+        ("", "") if summary.num_to_review is None else ("need a look", f"{summary.num_to_review:,}"),
         ("other files", f"{summary.num_skipped:,} passed over") if summary.num_skipped else ("", ""),
         ("speed", f"{summary.images_per_s:.1f} images/s over {summary.seconds:.1f} s"),
         ("", "") if summary.seconds_left is None else ("time left", duration(summary.seconds_left)),

@@ -119,6 +119,11 @@ def _outcomes(answers: Answers, work: TrainingWork, contents: Contents) -> list[
     predictions = to_predictions(answers.of(readable, contents), TOP_K)
     results = {sample.ordinal: prediction for sample, prediction in zip(readable, predictions, strict=True)}
     return [
-        Outcome(sample.ordinal, work.model.id, results.get(sample.ordinal) or contents.errors[sample.ordinal])
+        Outcome(
+            sample.ordinal,
+            work.model.id,
+            results.get(sample.ordinal) or contents.errors[sample.ordinal],
+            contents.sha256.get(sample.ordinal),
+        )
         for sample in work.samples
     ]
