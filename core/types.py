@@ -186,3 +186,11 @@ class Channel(StrEnum):
 
     WEBHOOK = "webhook"
     EMAIL = "email"
+
+
+class NewClasses(StrEnum):
+    """What becomes of labels whose class a model does not have."""
+
+    ASK = "ask"  # on a terminal; elsewhere they are refused
+    ADD = "add"
+    SKIP = "skip"

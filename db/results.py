@@ -28,6 +28,7 @@ class LabelledImage:
     reason: Reason | None
     detail: str | None
     needs_review: bool | None  # None: nobody asked
+    sha256: str | None  # of the content that was seen
 
 
 def labelled_images(session: Session, job_id: int, model_id: int, *, after: int = -1) -> Iterator[LabelledImage]:
@@ -96,7 +97,7 @@ def count_to_review(session: Session, job_id: int) -> int | None:
 
 def _labelled(image: ImageTable, result: ResultTable | None) -> LabelledImage:
     if result is None:
-        return LabelledImage(image.ordinal, image.name, image.locator, None, None, [], None, None, None)
+        return LabelledImage(image.ordinal, image.name, image.locator, None, None, [], None, None, None, None)
     return LabelledImage(
         image.ordinal,
         image.name,
@@ -107,4 +108,5 @@ def _labelled(image: ImageTable, result: ResultTable | None) -> LabelledImage:
         result.reason,
         result.detail,
         result.needs_review,
+        result.sha256,
     )

@@ -15,6 +15,7 @@ from orchestrator.cli import (
     gc,
     jobs,
     label,
+    labels,
     models,
     schedule,
     setup,
@@ -44,6 +45,7 @@ app.command("doctor")(setup.doctor)
 app.command("settings")(setup.settings)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
+app.add_typer(labels.app, name="labels")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(features.app, name="features")
 app.add_typer(db.app, name="db")

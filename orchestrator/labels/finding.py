@@ -1,0 +1,137 @@
+"""Which image a label means: by the file, by its name among the images of jobs, or by a hash that is known here.
+
+What can be read is hashed as workers do it, so a file that has not changed is not read again.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.errors import InputError
+from core.items import locator_to_text
+from core.settings import Settings
+from core.types import Reason
+from db.database import Database
+from db.label_tables import AnnotationTable, DatasetItemTable
+from db.model_tables import SampleTable
+from db.tables import ImageTable, ResultTable
+from orchestrator.labels.values import FoundImage, GivenLabel, Problems
+from workers.features.known import KnownContents
+from workers.images.loading import build_image_loader
+
+# SQLite before 3.32 takes 999 parameters in a statement.
+_AT_A_TIME = 500
+
+
+def find_images(
+    database: Database, settings: Settings, labels: Sequence[GivenLabel], problems: Problems
+) -> list[FoundImage | None]:
+    """Find the image of each label.
+
+    Args:
+        database: where contents are noted and images of jobs are.
+        settings: what may be read.
+        labels: whose images to find.
+        problems: told of those that cannot be.
+
+    Returns:
+        One for each label; None: it cannot be found.
+    """
+    read, unread = _read_all(database, settings, labels)
+    names = sorted({given.image for given, reason in zip(labels, unread, strict=True) if reason is not None})
+    hashes = sorted({given.sha256 for given in labels if given.sha256 is not None})
+    with database.read() as session:
+        by_name = _among_jobs(session, names)
+        by_hash = _known(session, hashes)
+    return [
+        image if image is not None else _elsewhere(given, str(reason), by_name, by_hash, problems)
+        for given, image, reason in zip(labels, read, unread, strict=True)
+    ]
+
+
+def _elsewhere(
+    given: GivenLabel,
+    reason: str,
+    by_name: dict[str, FoundImage],
+    by_hash: dict[str, FoundImage],
+    problems: Problems,
+) -> FoundImage | None:
+    if given.sha256 in by_hash:
+        return by_hash[given.sha256]
+    if given.image in by_name:
+        return by_name[given.image]
+    problems.add(given.where, f"{given.image} was never seen: {reason} Expected a file, or an image that a job has.")
+    return None
+
+
+def _read_all(
+    database: Database, settings: Settings, labels: Sequence[GivenLabel]
+) -> tuple[list[FoundImage | None], list[str | None]]:
+    """What can be read, and why the others cannot."""
+    found: list[FoundImage | None] = []
+    reasons: list[str | None] = []
+    # They are only hashed here; decoding is what is dangerous.
+    with closing(build_image_loader(settings)) as images:
+        known = KnownContents(database, images)
+        known.look_up(given.locator for given in labels if given.locator is not None)
+        for given in labels:
+            image, reason = _read(known, given)
+            found.append(image)
+            reasons.append(reason)
+        known.save()
+    return found, reasons
+
+
+def _read(known: KnownContents, given: GivenLabel) -> tuple[FoundImage | None, str | None]:
+    if given.locator is None:
+        return None, "it is named by a program that keeps it to itself."
+    try:
+        key = known.open(given.locator).key
+    except InputError as error:
+        return None, error.detail if error.reason is not Reason.NOT_FOUND else "there is no such file."
+    if key is None or (given.sha256 is not None and key.sha256 != given.sha256):
+        return None, "the file holds another image by now."
+    return FoundImage(key.sha256, given.image, locator_to_text(given.locator)), None
+
+
+def _among_jobs(session: Session, names: Sequence[str]) -> dict[str, FoundImage]:
+    """Images of jobs by their names, those of the newest job first."""
+    sha256 = func.coalesce(ImageTable.sha256, ResultTable.sha256, SampleTable.sha256)
+    found: dict[str, FoundImage] = {}
+    for some in _parts(names):
+        rows = session.execute(
+            select(ImageTable.name, ImageTable.locator, sha256)
+            .outerjoin(
+                ResultTable, (ResultTable.job_id == ImageTable.job_id) & (ResultTable.ordinal == ImageTable.ordinal)
+            )
+            .outerjoin(
+                SampleTable, (SampleTable.job_id == ImageTable.job_id) & (SampleTable.ordinal == ImageTable.ordinal)
+            )
+            .where(ImageTable.name.in_(some), sha256.is_not(None))
+            .order_by(ImageTable.job_id.desc())
+        )
+        for name, locator, content in rows:
+            found.setdefault(name, FoundImage(content, name, locator))
+    return found
+
+
+def _known(session: Session, hashes: Sequence[str]) -> dict[str, FoundImage]:
+    """Images that labels, datasets or jobs have, by their content."""
+    found: dict[str, FoundImage] = {}
+    for some in _parts(hashes):
+        for table in (AnnotationTable, DatasetItemTable):
+            rows = session.execute(select(table.sha256, table.name, table.locator).where(table.sha256.in_(some)))
+            found |= {sha256: FoundImage(sha256, name, locator) for sha256, name, locator in rows}
+        of_jobs = session.execute(
+            select(ResultTable.sha256, ImageTable.name, ImageTable.locator)
+            .join(ImageTable, (ImageTable.job_id == ResultTable.job_id) & (ImageTable.ordinal == ResultTable.ordinal))
+            .where(ResultTable.sha256.in_(some))
+        )
+        found |= {str(sha256): FoundImage(str(sha256), name, locator) for sha256, name, locator in of_jobs}
+    return found
+
+
+def _parts(values: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (values[first : first + _AT_A_TIME] for first in range(0, len(values), _AT_A_TIME))

@@ -1,0 +1,255 @@
+"""Label Studio's tasks: read as it exports them, and written as it imports them.
+
+Source: "Label Studio Task Format", https://labelstud.io/guide/task_format.html, and "Import pre-annotated data into
+Label Studio", https://labelstud.io/guide/predictions.html, both read in November 2026. A task is one image; its
+annotations say what people chose, its predictions what models did. What tells an image for certain travels in `meta`,
+which Label Studio keeps.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import IO, Any
+from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import quoteattr
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import UsageError
+from core.items import FileLocator, Locator, locator_from_text
+from orchestrator.labels.values import GivenLabel, Problems
+from orchestrator.sources.manifests import EntryReader
+
+# What the parts of the labelling page are called; a file's own names are read whatever they are.
+FROM_NAME, TO_NAME, DATA_KEY = "choice", "image", "image"
+MAX_FILE_BYTES = 1024**3
+
+
+class _Model(BaseModel):
+    # What Label Studio says beyond this is its own affair.
+    model_config = ConfigDict(extra="ignore")
+
+
+class Value(_Model):
+    """What was chosen."""
+
+    choices: list[str] = Field(min_length=1)
+
+
+class Result(_Model):
+    """One thing that was said of a task."""
+
+    from_name: str
+    to_name: str
+    type: str
+    value: Value | dict[str, Any]
+    id: str | None = None
+
+
+class Person(_Model):
+    """Who annotated, as newer exports say it."""
+
+    id: int | None = None
+    email: str | None = None
+
+
+class Annotation(_Model):
+    """What one person said."""
+
+    result: list[Result]
+    was_cancelled: bool = False
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    completed_by: int | str | Person | None = None
+
+
+class Prediction(_Model):
+    """What a model said."""
+
+    result: list[Result]
+    score: float | None = None
+    model_version: str | None = None
+
+
+class Task(_Model):
+    """One image."""
+
+    data: dict[str, Any]
+    annotations: list[Annotation] = []
+    predictions: list[Prediction] = []
+    meta: dict[str, Any] | None = None
+
+
+class FlatTask(BaseModel):
+    """One image with one annotation, as the export JSON-MIN has it: what was asked for beside what was chosen."""
+
+    model_config = ConfigDict(extra="allow")
+
+    annotator: int | str | None = None
+    created_at: datetime | None = None
+
+
+def read_tasks(file: IO[bytes], name: str, images: EntryReader) -> list[GivenLabel]:
+    """Read the labels of a file of tasks; cancelled annotations, and tasks without any, hold none.
+
+    Args:
+        file: JSON, or JSON-MIN.
+        name: what it is called, for messages.
+        images: finds where an image is.
+
+    Raises:
+        UsageError: it is not that; the message says where.
+    """
+    entries = _load(file, name)
+    problems, labels = Problems(), list[GivenLabel]()
+    for number, entry in enumerate(entries):
+        where = (
+            f"task {entry.get('id', number + 1)} of {name}"
+            if isinstance(entry, dict)
+            else f"task {number + 1} of {name}"
+        )
+        try:
+            found = _full(Task.model_validate(entry), where, images) if "data" in entry else _flat(entry, where, images)
+            labels += found
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            problems.add(where, f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
+        except (ValueError, TypeError) as error:
+            problems.add(where, str(error))
+    problems.raise_any()
+    if not labels:
+        raise UsageError(f"{name} holds {len(entries):,} tasks and no annotation with a choice.")
+    return labels
+
+
+def _load(file: IO[bytes], name: str) -> list[Any]:
+    data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise UsageError(f"{name} is larger than {MAX_FILE_BYTES:,} bytes. Export fewer tasks at a time.")
+    try:
+        entries = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8 (byte {error.start:,}). Expected JSON as Label Studio exports it."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{name} is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
+    except RecursionError as error:
+        raise UsageError(f"{name} is nested too deep. Expected JSON as Label Studio exports it.") from error
+    if not isinstance(entries, list):
+        raise UsageError(
+            f"{name} holds one {type(entries).__name__}. Expected a list of tasks, as Label Studio exports it."
+        )
+    return entries
+
+
+def _full(task: Task, where: str, images: EntryReader) -> Iterable[GivenLabel]:
+    image = _image_of(task.data)
+    meta = task.meta or {}
+    for annotation in task.annotations:
+        choice = None if annotation.was_cancelled else _choice(annotation.result)
+        if choice is None:
+            continue
+        moment = annotation.updated_at or annotation.created_at
+        yield GivenLabel(
+            where=where,
+            image=str(meta.get("name", image)),
+            locator=_locator(image, meta, images),
+            label=choice,
+            annotator=_person(annotation.completed_by),
+            created_at=None if moment is None else _seconds(moment),
+            sha256=_optional_text(meta.get("sha256")),
+        )
+
+
+def _flat(entry: Any, where: str, images: EntryReader) -> Iterable[GivenLabel]:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(entry, dict):
+        raise TypeError("expected an object with the key data")
+    task = FlatTask.model_validate(entry)
+    image = _image_of(entry)
+    known = {DATA_KEY, "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}
+    choices = [value for key, value in entry.items() if key not in known and isinstance(value, str) and value != image]
+    if len(choices) != 1:
+        raise ValueError("expected the keys image and one choice, or the key data")
+    return [
+        GivenLabel(
+            where=where,
+            image=image,
+            locator=_locator(image, {}, images),
+            label=choices[0],
+            annotator=_person(task.annotator),
+            created_at=None if task.created_at is None else _seconds(task.created_at),
+        )
+    ]
+
+
+def _choice(results: Iterable[Result]) -> str | None:
+    """The one choice of an annotation.
+
+    Raises:
+        ValueError: there are several, which is no label of one image.
+    """
+    chosen = [result.value.choices for result in results if isinstance(result.value, Value)]
+    names = [name for choices in chosen for name in choices]
+    if len(names) > 1:
+        raise ValueError(f"{len(names)} choices; expected one class for an image")
+    return names[0] if names else None
+
+
+def _image_of(data: Mapping[str, Any]) -> str:
+    image = data.get(DATA_KEY) or next((value for value in data.values() if isinstance(value, str)), None)
+    if not isinstance(image, str) or not image:
+        raise ValueError("data names no image")
+    return image
+
+
+def _locator(image: str, meta: Mapping[str, Any], images: EntryReader) -> Locator | None:
+    if text := meta.get("locator"):
+        return locator_from_text(str(text))
+    parts = urlsplit(image)
+    if parts.path.startswith("/data/local-files") and (found := parse_qs(parts.query).get("d")):
+        # How Label Studio serves files of its own machine.
+        return FileLocator(f"/{found[0].lstrip('/')}")
+    if parts.path.startswith("/data/upload"):
+        return None
+    return images.item(image, 0).locator
+
+
+def _person(who: int | str | Person | None) -> str | None:
+    match who:
+        case None:
+            return None
+        case Person():
+            return who.email or (None if who.id is None else f"label-studio:{who.id}")
+        case int():
+            return f"label-studio:{who}"
+    return who
+
+
+def _optional_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _seconds(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def choice(label: str) -> dict[str, Any]:
+    """A choice as a result."""
+    return {"from_name": FROM_NAME, "to_name": TO_NAME, "type": "choices", "value": {"choices": [label]}}
+
+
+def labelling_config(classes: Iterable[str]) -> str:
+    """The labelling page that such tasks need, as Label Studio's XML."""
+    lines = [f"    <Choice value={quoteattr(name)}/>" for name in classes]
+    return "\n".join(
+        [
+            "<View>",
+            f'  <Image name="{TO_NAME}" value="${DATA_KEY}"/>',
+            f'  <Choices name="{FROM_NAME}" toName="{TO_NAME}" choice="single" showInline="true">',
+            *lines,
+            "  </Choices>",
+            "</View>",
+            "",
+        ]
+    )

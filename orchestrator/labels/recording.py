@@ -1,0 +1,136 @@
+"""Taking labels in: everything is checked, then all of them are written in one transaction, or none."""
+
+import getpass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.settings import Settings
+from core.types import AnnotationOrigin, NewClasses, Split
+from db.annotations import Annotation, add_annotations, newest_by_annotator
+from db.clock import read_now
+from db.database import Database
+from db.datasets import learned_hashes, newest_dataset
+from db.label_tables import ReviewTable
+from orchestrator.labels.classes import Ask, known_classes, name_of_model, settle
+from orchestrator.labels.finding import find_images
+from orchestrator.labels.values import FoundImage, GivenLabel, ImportReport, Problems
+from orchestrator.retraining.composing import make_first_dataset
+
+MAX_ANNOTATOR_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """How labels are taken in."""
+
+    model: str | None = None  # None: the only one there is
+    annotator: str = field(default_factory=getpass.getuser)  # of labels that do not say whose they are
+    origin: AnnotationOrigin = AnnotationOrigin.IMPORTED
+    split: Split | None = None  # of labels that do not say
+    new_classes: NewClasses = NewClasses.ASK
+    ask: Ask | None = None  # asks a person about classes; None: nobody is there
+
+
+def record(database: Database, settings: Settings, labels: Sequence[GivenLabel], taking: Taking) -> ImportReport:
+    """Write labels.
+
+    A label that the same person has given for the same image already is left out.
+
+    Args:
+        database: where they go.
+        settings: what may be read.
+        labels: in the order in which they were given.
+        taking: how.
+
+    Raises:
+        UsageError: some cannot be taken; then none is.
+    """
+    problems = Problems()
+    with database.read() as session:
+        model = name_of_model(session, taking.model)
+        classes = known_classes(session, model)
+    settled = settle([given.label for given in labels], classes, taking.new_classes, taking.ask)
+    wanted = [given for given in labels if settled[given.label] is not None]
+    images = find_images(database, settings, wanted, problems)
+    problems.raise_any()
+    found = [(given, image) for given, image in zip(wanted, images, strict=True) if image is not None]
+    with database.write() as session:
+        _require_unlearned(session, model, found, taking, problems)
+        problems.raise_any()
+        annotations = _annotations(session, model, found, settled, taking)
+        new = _unknown(session, model, annotations)
+        add_annotations(session, model, new)
+    return ImportReport(
+        model=model,
+        num_added=len(new),
+        num_known=len(annotations) - len(new),
+        num_skipped=len(labels) - len(wanted),
+        new_classes=sorted({annotation.label for annotation in new} - set(classes)),
+        skipped_classes=sorted(name for name, taken in settled.items() if taken is None),
+    )
+
+
+def _require_unlearned(
+    session: Session, model: str, found: Sequence[tuple[GivenLabel, FoundImage]], taking: Taking, problems: Problems
+) -> None:
+    """Nobody may be tested on what was learned."""
+    for_testing = [(given, image) for given, image in found if (given.split or taking.split) is Split.TEST]
+    if not for_testing:
+        return
+    if newest_dataset(session, model) is None:
+        make_first_dataset(session, model)
+    learned = learned_hashes(session, model)
+    for given, image in for_testing:
+        if image.sha256 in learned:
+            problems.add(
+                given.where, f"{given.image} was learned from, so nothing can be measured on it; leave --split test out"
+            )
+
+
+def _annotations(
+    session: Session,
+    model: str,
+    found: Sequence[tuple[GivenLabel, FoundImage]],
+    settled: Mapping[str, str | None],
+    taking: Taking,
+) -> list[Annotation]:
+    now_s, shown = read_now(session), _shown(session, model)
+    return [
+        Annotation(
+            sha256=image.sha256,
+            label=str(settled[given.label]),
+            annotator=(given.annotator or taking.annotator)[:MAX_ANNOTATOR_LENGTH],
+            origin=AnnotationOrigin.REVIEWED if image.sha256 in shown else taking.origin,
+            name=image.name,
+            locator=image.locator,
+            created_at=now_s if given.created_at is None else min(given.created_at, now_s),
+            split=given.split or taking.split,
+            shown_model_id=shown.get(image.sha256),
+        )
+        for given, image in found
+    ]
+
+
+def _shown(session: Session, model: str) -> dict[str, int]:
+    """The version whose prediction people were shown, by the content of each image that was handed out."""
+    rows = session.execute(select(ReviewTable.sha256, ReviewTable.model_id).where(ReviewTable.model == model))
+    return {row.sha256: row.model_id for row in rows}
+
+
+def _unknown(session: Session, model: str, annotations: Sequence[Annotation]) -> list[Annotation]:
+    """Those that say something new: not what the same person said last of the same image."""
+    said = {
+        (sha256, annotation.annotator): (annotation.label, annotation.split)
+        for sha256, of_image in newest_by_annotator(session, model).items()
+        for annotation in of_image
+    }
+    new = []
+    for annotation in annotations:
+        key, value = (annotation.sha256, annotation.annotator), (annotation.label, annotation.split)
+        if said.get(key) != value:
+            said[key] = value
+            new.append(annotation)
+    return new
