@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestrator.rules.comparing import is_so
+from orchestrator.rules.comparing import digits_to_tell, is_so
 from orchestrator.rules.grammar import Vocabulary, parse
 from orchestrator.rules.trees import Comparison, Finding, Judgement, Rule, Unit
 
@@ -14,6 +14,7 @@ VOCABULARY = Vocabulary(
         "age": frozenset({Unit.DURATION}),
     },
     example="new_labels>=50 or drift>0.2 or age>7d",
+    whole=frozenset({"new_labels"}),
 )
 _DAY_S = 86_400
 
@@ -38,7 +39,7 @@ def parse_condition(text: str) -> Rule:
 
 
 def judge_condition(rule: Rule, facts: ConditionFacts) -> Judgement:
-    """Ask whether a condition holds. What is not known does not."""
+    """Ask whether a condition holds. What is not known does not, nor does its opposite."""
     return rule.judge(lambda comparison: _find(comparison, facts))
 
 
@@ -51,9 +52,9 @@ def _find(comparison: Comparison, facts: ConditionFacts) -> Finding:
             )
         case "age":
             days = facts.age_s / _DAY_S
-            return Finding(is_so(facts.age_s, comparison.sign, amount), f"age is {days:.1f}d ({comparison})")
+            digits = digits_to_tell(days, amount / _DAY_S, at_least=1)
+            return Finding(is_so(facts.age_s, comparison.sign, amount), f"age is {days:.{digits}f}d ({comparison})")
     if facts.drift is None:
-        return Finding(
-            holds=False, reason=f"drift is not known: {facts.drift_unknown_because or 'it was not measured'}"
-        )
-    return Finding(is_so(facts.drift, comparison.sign, amount), f"drift is {facts.drift:.3f} ({comparison})")
+        return Finding(holds=None, reason=f"drift is not known: {facts.drift_unknown_because or 'it was not measured'}")
+    digits = digits_to_tell(facts.drift, amount, at_least=3)
+    return Finding(is_so(facts.drift, comparison.sign, amount), f"drift is {facts.drift:.{digits}f} ({comparison})")

@@ -3,8 +3,9 @@
 Knows which words may stand beside which values only as far as a vocabulary says.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # A rule is a line; whoever needs more needs another tool.
 MAX_LENGTH = 500
 MAX_DEPTH = 20
+_MAX_AMOUNT = 1e12  # more than any count or age; far from where floats end
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 # Signs are one terminal, so that a wrong one is pointed at as a whole.
 _GRAMMAR = r"""
@@ -40,11 +42,11 @@ NOT.3: /not\b/i
 CHAMPION.3: /champion\b/i
 WORD: /[a-z_][a-z0-9_]*/i
 SIGN: ">=" | "<=" | "==" | ">" | "<"
-OFFSET: /[+-]\s*\d+(\.\d+)?%?(?![\w.])/
-PERCENT.2: /\d+(\.\d+)?%/
-DURATION.2: /\d+(\.\d+)?[mhdw](?![\w.])/i
-NUMBER: /\d+(\.\d+)?(?![\w.%])/
-%ignore /[ \t]+/
+OFFSET: /[+-]\s*[0-9]+(\.[0-9]+)?%?(?![\w.])/
+PERCENT.2: /[0-9]+(\.[0-9]+)?%/
+DURATION.2: /[0-9]+(\.[0-9]+)?[mhdw](?![\w.])/i
+NUMBER: /[0-9]+(\.[0-9]+)?(?![\w.%])/
+%ignore /[ \t\r\n]+/
 """
 _EXPECTED = {
     "WORD": "a word",
@@ -70,6 +72,9 @@ class Vocabulary:
     option: str  # what the rule is given by, for messages: "--when"
     words: Mapping[str, frozenset[Unit]]
     example: str
+    signs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of words that do not take every sign
+    largest: Mapping[str, float] = field(default_factory=dict)  # of words that cannot be more
+    whole: frozenset[str] = frozenset()  # words that count
 
 
 def parse(text: str, vocabulary: Vocabulary) -> Rule:
@@ -85,7 +90,10 @@ def parse(text: str, vocabulary: Vocabulary) -> Rule:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
         _refuse(text, vocabulary, _position(text, error), _describe(text, error))
-    return Rule(_Reader(text, vocabulary).node(_trees(tree)[0]))
+    rule = Rule(_Reader(text, vocabulary).node(_trees(tree)[0]))
+    # What is kept is the plain text, which spaces may have made longer; it has to be read again.
+    _check_size(str(rule), vocabulary)
+    return rule
 
 
 @cache
@@ -111,9 +119,9 @@ class _Reader:
             case "negation":
                 return Not(self.node(_trees(tree)[0]))
         word, sign = _tokens(tree)
-        return self._comparison(word, str(sign), _trees(tree)[0])
+        return self._comparison(word, sign, _trees(tree)[0])
 
-    def _comparison(self, token: "Token", sign: str, tree: "Tree[Token]") -> Comparison:
+    def _comparison(self, token: "Token", sign: "Token", tree: "Tree[Token]") -> Comparison:
         word, words = token.lower(), self._vocabulary.words
         if word not in words:
             nearest = get_close_matches(word, words, n=1, cutoff=0.5)
@@ -124,7 +132,21 @@ class _Reader:
             self._refuse(
                 _tokens(tree)[0], f"{word} cannot be compared with {value.text!r}; expected {_kinds(words[word])}."
             )
-        return Comparison(word, sign, value)
+        signs = self._vocabulary.signs.get(word)
+        if signs and sign not in signs:
+            self._refuse(sign, f"{word} cannot stand before {str(sign)!r}; expected {' or '.join(signs)}.")
+        if problem := self._size_problem(word, value):
+            self._refuse(_tokens(tree)[0], problem)
+        return Comparison(word, str(sign), value)
+
+    def _size_problem(self, word: str, value: Value) -> str | None:
+        if abs(value.amount) > self._vocabulary.largest.get(word, _MAX_AMOUNT):
+            if word in self._vocabulary.largest:
+                return f"{word} is from 0 to 1; expected such as 0.9 or 90%, not {value.text[:40]!r}."
+            return f"{word} is never so large; expected {_MAX_AMOUNT:,.0f} at most."
+        if word in self._vocabulary.whole and not value.amount.is_integer():
+            return f"{word} counts; expected a whole number such as 50, not {value.text!r}."
+        return None
 
     def _refuse(self, token: "Token", problem: str) -> NoReturn:
         _refuse(self._text, self._vocabulary, token.start_pos or 0, problem)
@@ -179,7 +201,7 @@ def _check_size(text: str, vocabulary: Vocabulary) -> None:
     for character in text:
         depth += (character == "(") - (character == ")")
         deepest = max(deepest, depth)
-    if max(deepest, text.lower().count("not ")) > MAX_DEPTH:
+    if max(deepest, len(re.findall(r"\bnot\b", text, re.IGNORECASE))) > MAX_DEPTH:
         raise UsageError(f"{vocabulary.option}: the rule is nested more than {MAX_DEPTH} deep. Expected a simpler one.")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.rules.comparing import is_so
+from orchestrator.rules.comparing import digits_to_tell, is_so
 from orchestrator.rules.grammar import Vocabulary, parse
 from orchestrator.rules.trees import Comparison, Finding, Judgement, Rule, Unit
 
@@ -19,6 +19,8 @@ VOCABULARY = Vocabulary(
         CONFIDENCE: frozenset({Unit.NUMBER, Unit.SHARE}),
     },
     example="macro_f1>=champion and no_class_drops>0.02",
+    signs={NO_CLASS_DROPS: (">", ">=")},
+    largest=dict.fromkeys((*FIGURES, NO_CLASS_DROPS, CONFIDENCE), 1.0),
 )
 
 
@@ -52,17 +54,22 @@ def _find(comparison: Comparison, facts: PromotionFacts) -> Finding:
         case "no_class_drops":
             return _find_drops(comparison, facts)
         case "confidence":
+            digits = digits_to_tell(facts.confidence, amount, at_least=3)
             return Finding(
-                is_so(facts.confidence, sign, amount), f"confidence is {facts.confidence:.3f} ({comparison})"
+                is_so(facts.confidence, sign, amount), f"confidence is {facts.confidence:.{digits}f} ({comparison})"
             )
     mine, theirs = facts.challenger[comparison.word], facts.champion[comparison.word]
     limit = theirs + amount if comparison.value.unit is Unit.CHAMPION else amount
+    digits = digits_to_tell(mine, limit, at_least=3)
     return Finding(
-        is_so(mine, sign, limit), f"{comparison.word} is {mine:.3f}, the champion's {theirs:.3f} ({comparison})"
+        is_so(mine, sign, limit),
+        f"{comparison.word} is {mine:.{digits}f}, the champion's {theirs:.{digits}f} ({comparison})",
     )
 
 
 def _find_drops(comparison: Comparison, facts: PromotionFacts) -> Finding:
+    if not facts.drops:
+        return Finding(holds=None, reason=f"no class's recall is known ({comparison})")
     dropping = {
         name: drop
         for name, drop in sorted(facts.drops.items(), key=lambda item: -item[1])
@@ -70,5 +77,6 @@ def _find_drops(comparison: Comparison, facts: PromotionFacts) -> Finding:
     }
     if not dropping:
         return Finding(holds=True, reason=f"no class's recall falls that much ({comparison})")
-    falls = ", ".join(f"{name!r} by {drop:.3f}" for name, drop in dropping.items())
+    digits = digits_to_tell(min(dropping.values()), comparison.value.amount, at_least=3)
+    falls = ", ".join(f"{name!r} by {drop:.{digits}f}" for name, drop in dropping.items())
     return Finding(holds=False, reason=f"recall falls: {falls} ({comparison})")

@@ -87,7 +87,7 @@ class Judgement:
 class Finding:
     """What one comparison comes to."""
 
-    holds: bool
+    holds: bool | None  # None: not known
     reason: str  # a clause: "macro_f1 is 0.912, the champion's 0.905"
 
 
@@ -110,28 +110,29 @@ class Rule:
         return _words(self.root)
 
     def judge(self, compare: Compare) -> Judgement:
-        """Ask whether it holds.
+        """Ask whether it holds. It does not if that depends on what is not known.
 
         Args:
             compare: says what one comparison comes to.
         """
         holds, reasons = _judge(self.root, compare)
-        return Judgement(holds, "; ".join(dict.fromkeys(reasons)) + ".")
+        return Judgement(holds is True, "; ".join(dict.fromkeys(reasons)) + ".")
 
 
-def _judge(node: Node, compare: Compare) -> tuple[bool, list[str]]:
-    """Whether a part holds, and the clauses that decided it."""
+def _judge(node: Node, compare: Compare) -> tuple[bool | None, list[str]]:
+    """Whether a part holds (None: not known), and the clauses that decided it."""
     match node:
         case Comparison():
             found = compare(node)
             return found.holds, [found.reason]
         case Not(part):
             holds, reasons = _judge(part, compare)
-            return not holds, reasons
+            return None if holds is None else not holds, reasons
         case All(parts) | Any(parts):
             judged = [_judge(part, compare) for part in parts]
-            is_all = isinstance(node, All)
-            holds = all(held for held, _ in judged) if is_all else any(held for held, _ in judged)
+            decisive = isinstance(node, Any)  # what one part alone makes of the whole
+            answers = {held for held, _ in judged}
+            holds = decisive if decisive in answers else None if None in answers else not decisive
             # Of parts that all have to hold, those that do not decide; of parts of which one has to, those that do.
             deciding = [reasons for held, reasons in judged if held == holds]
             return holds, [reason for reasons in deciding for reason in reasons]

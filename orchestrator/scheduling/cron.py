@@ -4,10 +4,12 @@ Fire times are those of Debian's cron: of a daily time that is not there on the 
 moment behind the gap; of one that is there twice when they go back, the first.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from itertools import islice
+from functools import cache
+from itertools import takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -26,6 +28,8 @@ _ALIASES = {
     "@annually": "0 0 1 1 *",
 }
 _MAX_LENGTH = 200
+_MINUTE_S = 60
+_HOUR_S = 3600
 _EXAMPLE = '"0 3 * * *", every night at three'
 
 
@@ -45,10 +49,6 @@ class FireTimes:
         self._zone = _read_zone(time_zone)
         self.time_zone = time_zone
 
-    def __iter__(self) -> Iterator[float]:
-        """Refuse to enumerate without a beginning."""
-        raise TypeError("Fire times have no first; ask for those behind a moment.")
-
     def between(self, after_s: float, until_s: float, *, limit: int) -> list[float]:
         """Fire times behind one moment, up to another, oldest first.
 
@@ -57,26 +57,49 @@ class FireTimes:
             until_s: seconds since 1970, included.
             limit: how many; of more, the newest.
         """
-        newest: list[float] = []
-        # Backwards, so that what is left out is never looked at.
-        for fire_at in self._times(until_s + 1.0, reverse=True):
-            if fire_at <= after_s or len(newest) == limit:
-                break
-            if fire_at <= until_s:
-                newest.append(fire_at)
-        return newest[::-1]
+        # Nothing fires more often than once a minute. Forwards through ever longer stretches, so that most of what is
+        # left out is never looked at; the library's way backwards passes over fire times where clocks are changed.
+        stretch_s = float(limit * _MINUTE_S)
+        while True:
+            from_s = max(after_s, until_s - stretch_s)
+            newest = deque(takewhile(lambda fire_at: fire_at <= until_s, self._times(from_s)), maxlen=limit)
+            if len(newest) == limit or from_s == after_s:
+                return list(newest)
+            stretch_s *= 2
 
     def next_after(self, at_s: float) -> float | None:
         """The first fire time behind a moment, in seconds since 1970; None: it never fires."""
-        return next(islice(self._times(at_s), 1), None)
+        return next(self._times(at_s), None)
 
-    def _times(self, from_s: float, *, reverse: bool = False) -> Iterator[float]:
-        moment = datetime.fromtimestamp(from_s, tz=self._zone)
-        try:
-            for fire in CronSim(self.cron, moment, reverse=reverse):
-                yield fire.astimezone(UTC).timestamp()
-        except CronSimError:
-            return
+    def describe(self) -> str:
+        """When that is, in words: "At 03:00 every day (Asia/Seoul)"."""
+        return f"{CronSim(self.cron, datetime.now(UTC)).explain()} ({self.time_zone})"
+
+    def _times(self, after_s: float) -> Iterator[float]:
+        for fire in _WholeHours(self.cron, datetime.fromtimestamp(after_s, tz=self._zone)):
+            fire_at = fire.timestamp()
+            # In an hour that is there twice the library begins with its first occurrence.
+            if fire_at > after_s:
+                yield fire_at
+
+
+class _WholeHours(CronSim):
+    """A clock that enters every hour at its beginning, also after one that was changed by half an hour.
+
+    The library (2.7) goes on in steps of an hour from wherever the change has led: on the day when Lord Howe Island's
+    clocks go back, "*/15 5 * * *" would begin at 05:30.
+    """
+
+    def advance_hour(self) -> bool:
+        """Go to the next hour that is asked for; False: it is this one."""
+        if self.dt.hour in self.hours:
+            return False
+        self.dt = self.dt.replace(minute=0, second=0)
+        while self.dt.hour not in self.hours:
+            self.tick(seconds=_HOUR_S - _MINUTE_S * self.dt.minute)
+            if self.dt.hour == 0:
+                break  # another day, which may not be asked for
+        return True
 
 
 def _read_cron(text: str) -> str:
@@ -86,22 +109,46 @@ def _read_cron(text: str) -> str:
     if len(fields) != NUM_FIELDS or len(cron) > _MAX_LENGTH:
         raise UsageError(
             f"--cron {received!r}: expected five fields ({', '.join(_FIELDS)}), such as {_EXAMPLE}; received "
-            f"{len(cron.split())}."
+            f"{len(cron.split())}.{_hint(cron)}"
         )
+    for position, (name, field) in enumerate(zip(_FIELDS, fields, strict=True)):
+        alone = ["*"] * NUM_FIELDS
+        alone[position] = field
+        if not _can_be_read(" ".join(alone)):
+            raise UsageError(
+                f"--cron {received!r}: the {name} is {field!r}, which cannot be meant. Expected such as {_EXAMPLE}."
+            )
+    if not _can_be_read(cron):
+        raise UsageError(
+            f"--cron {received!r} never fires: the day-of-month {fields[2]!r} does not come in the month "
+            f"{fields[3]!r}. Expected such as {_EXAMPLE}."
+        )
+    return cron
+
+
+def _can_be_read(cron: str) -> bool:
     try:
         CronSim(cron, datetime.now(UTC))
-    except CronSimError as error:
-        name = next((name for name in _FIELDS if str(error).endswith(name)), None)
-        field = f"the {name} is {fields[_FIELDS.index(name)]!r}" if name else str(error)
-        raise UsageError(
-            f"--cron {received!r}: {field}, which cannot be meant. Expected such as {_EXAMPLE}."
-        ) from error
-    return cron
+    except CronSimError:
+        return False
+    return True
+
+
+def _hint(cron: str) -> str:
+    if cron.startswith("@"):
+        nearest = get_close_matches(cron.lower(), _ALIASES, n=1)
+        return f" Nearest: {nearest[0]}." if nearest else f" Of names there are {', '.join(_ALIASES)}."
+    return " There is none for seconds: leave it out." if len(cron.split()) == NUM_FIELDS + 1 else ""
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _read_zone(name: str) -> ZoneInfo:
     # A path is no name; the library would look for it among files.
-    known = available_timezones()
+    known = _zone_names()
     if name in known:
         try:
             return ZoneInfo(name)

@@ -56,6 +56,35 @@ def test_what_is_not_known_does_not_hold_and_says_why():
     assert judgement.reason == "drift is not known: no job yet."
 
 
+@pytest.mark.parametrize(
+    ("rule", "holds"),
+    [
+        ("not drift>0.2", False),
+        ("not drift<=0.2", False),
+        ("not (drift>0.2 and age>1d)", False),
+        # What is not known cannot change these.
+        ("drift>0.2 or age>1d", True),
+        ("not (drift>0.2 and age>7d)", True),
+    ],
+)
+def test_what_is_not_known_does_not_come_true_by_a_not(rule: str, holds: bool):
+    assert judge_condition(parse_condition(rule), facts(drift=None)).holds is holds
+
+
+def test_a_champion_is_not_left_where_no_class_was_measured():
+    judgement = judge_promotion(parse_promotion("no_class_drops>0.02"), promotion())
+    assert not judgement.holds
+    assert "no class's recall is known" in judgement.reason
+
+
+def test_figures_have_as_many_decimals_as_it_takes_to_tell_them_apart():
+    given = promotion(champion=0.90501, challenger=0.90499)
+    judgement = judge_promotion(parse_promotion("macro_f1>=champion"), given)
+    assert judgement.reason == "macro_f1 is 0.90499, the champion's 0.90501 (macro_f1>=champion)."
+    judgement = judge_condition(parse_condition("age>7d"), facts(days=6.99))
+    assert judgement.reason == "age is 6.99d (age>7d)."
+
+
 def test_a_judgement_names_the_figures_that_decided():
     judgement = judge_condition(parse_condition("new_labels>=50 or age>1d"), facts())
     assert judgement.reason == "age is 3.0d (age>1d)."
@@ -106,6 +135,9 @@ def test_a_class_that_drops_is_named_with_how_much():
         ("age>5y", 4, "received '5y'"),
         ("__import__('os')", 10, "received"),
         ("new_labels>=50; drop table", 14, "received"),
+        ("new_labels>=50.5", 12, "new_labels counts; expected a whole number such as 50, not '50.5'"),
+        ("drift>" + "9" * 400, 6, "drift is never so large"),
+        ("age>٣d", 4, "received '٣d'"),
     ],
 )
 def test_a_rule_that_cannot_be_read_is_pointed_at(rule: str, column: int, words: str):
@@ -120,6 +152,39 @@ def test_a_rule_that_cannot_be_read_is_pointed_at(rule: str, column: int, words:
 
 
 @pytest.mark.parametrize(
+    ("rule", "column", "words"),
+    [
+        ("accuracy>=90", 10, "accuracy is from 0 to 1; expected such as 0.9 or 90%, not '90'"),
+        ("confidence>=95", 12, "confidence is from 0 to 1"),
+        ("no_class_drops>200%", 15, "no_class_drops is from 0 to 1"),
+        ("macro_f1>champion and no_class_drops<2%", 36, "no_class_drops cannot stand before '<'; expected > or >="),
+        ("no_class_drops>champion", 15, "no_class_drops cannot be compared with 'champion'"),
+        ("macro_f2>=champion", 0, "Did you mean macro_f1?"),
+    ],
+)
+def test_a_promotion_rule_that_cannot_be_meant_is_pointed_at(rule: str, column: int, words: str):
+    with pytest.raises(UsageError) as raised:
+        parse_promotion(rule)
+    lines = str(raised.value).splitlines()
+    assert words in lines[0]
+    assert lines[2] == f"  {' ' * column}^"
+
+
+def test_a_rule_of_several_lines_is_read():
+    assert str(parse_condition("age>1d\n  or age>2d\n")) == "age>1d or age>2d"
+
+
+def test_a_rule_that_is_too_long_once_it_has_its_spaces_is_refused_at_once():
+    part, last = "(not(age>1d or age>2d))and", "(age>1d)"
+    kept = str(parse_condition(part * 18 + last))
+    assert str(parse_condition(kept)) == kept
+    tight = part * 18 + "and".join([last] * 3)
+    assert len(tight) <= 500
+    with pytest.raises(UsageError, match="has 514 characters"):
+        parse_condition(tight)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -127,6 +192,8 @@ def test_a_rule_that_cannot_be_read_is_pointed_at(rule: str, column: int, words:
         "(" * 400,
         "(" * 30 + "age>1d" + ")" * 30,
         "not " * 60 + "age>1d",
+        "not\t" * 120 + "age>1d",
+        "not(" * 30 + "age>1d" + ")" * 30,
         "age>1d and " * 100,
         "age>1d\x00",
         "ä>1",
@@ -149,7 +216,8 @@ def make(rng: random.Random, depth: int) -> Node:
                 ("ece", Value(0.0, Unit.CHAMPION, "champion")),
             ]
         )
-        return Comparison(word, rng.choice([">=", ">", "<=", "<", "=="]), value)
+        signs = [">=", ">"] if word == "no_class_drops" else [">=", ">", "<=", "<", "=="]
+        return Comparison(word, rng.choice(signs), value)
     if kind == "not":
         return Not(make(rng, depth - 1))
     parts = tuple(make(rng, depth - 1) for _ in range(rng.randint(2, 3)))

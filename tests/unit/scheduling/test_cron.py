@@ -1,5 +1,6 @@
 """Fire times by the clocks of time zones; the expected moments are literal, in UTC."""
 
+import random
 from datetime import UTC, datetime
 
 import pytest
@@ -60,6 +61,54 @@ def test_a_zone_whose_clocks_change_by_half_an_hour():
     ]
 
 
+def test_hours_begin_at_their_beginning_after_clocks_have_changed_by_half_an_hour():
+    after, until = "2027-04-03 12:00", "2027-04-03 19:30"
+    quarters = ["04-03 18:30", "04-03 18:45", "04-03 19:00", "04-03 19:15"]  # 05:00 to 05:45 on 4 April
+    assert between("*/15 5 * * *", "Australia/Lord_Howe", after, until) == quarters
+    assert FireTimes("*/15 5 * * *", "Australia/Lord_Howe").next_after(at(after)) == at("2027-04-03 18:30")
+    # On 3 October they go forward from 02:00 to 02:30.
+    assert between("*/15 2 * * *", "Australia/Lord_Howe", "2027-10-02 12:00", "2027-10-02 17:00") == [
+        "10-02 15:30",
+        "10-02 15:45",
+    ]
+
+
+def test_an_hour_that_is_there_twice_loses_no_fire_time_to_a_late_start():
+    # 01:10 UTC is the second 02:10 of that night; 02:30 has fired in the first.
+    daily = FireTimes("30 2 * * *", "Europe/Berlin")
+    assert between("30 2 * * *", "Europe/Berlin", "2027-10-30 12:00", "2027-10-31 01:10") == ["10-31 00:30"]
+    assert daily.next_after(at("2027-10-31 01:10")) == at("2027-11-01 01:30")
+    # In Santiago the last hour of a Saturday is there twice.
+    assert len(between("*/15 * * * SAT", "America/Santiago", "2027-04-02 00:00", "2027-04-05 00:00")) == 100
+
+
+ODD_DAYS = [
+    ("Europe/Berlin", "2027-03-28"),
+    ("Europe/Berlin", "2027-10-31"),
+    ("Australia/Lord_Howe", "2027-04-03"),
+    ("Australia/Lord_Howe", "2027-10-02"),
+    ("America/Santiago", "2027-04-03"),
+    ("America/Havana", "2027-11-07"),
+    ("Africa/Cairo", "2027-04-30"),
+]
+
+
+@pytest.mark.parametrize(("zone", "day"), ODD_DAYS)
+@pytest.mark.parametrize("cron", ["30 2 * * *", "0,30 0-3 * * *", "*/15 5 * * *", "0 * * * *", "*/20 23,0,1 * * *"])
+def test_fire_times_do_not_depend_on_when_they_are_asked_for(zone: str, day: str, cron: str):
+    rng = random.Random(f"{zone} {day} {cron}")
+    times = FireTimes(cron, zone)
+    first, last = at(f"{day} 00:00") - 86_400, at(f"{day} 00:00") + 3 * 86_400
+    everything = times.between(first, last, limit=10_000)
+    for _ in range(20):
+        after = rng.uniform(first, last)
+        until = rng.uniform(after, last)
+        limit = rng.choice([1, 3, 10_000])
+        assert times.between(after, until, limit=limit) == [x for x in everything if after < x <= until][-limit:]
+        if after < everything[-1]:
+            assert times.next_after(after) == next(x for x in everything if x > after)
+
+
 def test_both_ends_of_a_stretch_are_as_promised():
     assert between("0 0 * * *", "UTC", "2027-01-01 00:00", "2027-01-03 00:00") == ["01-02 00:00", "01-03 00:00"]
     assert between("0 0 * * *", "UTC", "2027-01-01 00:00", "2027-01-01 00:00") == []
@@ -74,8 +123,16 @@ def test_of_too_many_the_newest_are_given():
 
 def test_the_next_fire_time_and_none_for_a_day_that_never_comes():
     assert FireTimes("0 0 29 2 *", "UTC").next_after(at("2027-01-01 00:00")) == at("2028-02-29 00:00")
-    with pytest.raises(UsageError, match="day-of-month"):
+    with pytest.raises(UsageError, match="never fires: the day-of-month '30' does not come in the month '2'"):
         FireTimes("0 0 30 2 *", "UTC")
+    # Of the 1st and the 31st of February neither is a fifth Monday.
+    never = FireTimes("0 0 */30 2 MON#5", "Europe/Berlin")
+    assert never.next_after(at("2027-01-01 00:00")) is None
+    assert never.between(0.0, at("2027-01-01 00:00"), limit=3) == []
+
+
+def test_fire_times_are_told_in_words():
+    assert FireTimes("0 3 * * *", "Asia/Seoul").describe() == "At 03:00 every day (Asia/Seoul)"
 
 
 @pytest.mark.parametrize(("alias", "cron"), [("@daily", "0 0 * * *"), (" @Weekly ", "0 0 * * 0")])
@@ -87,7 +144,9 @@ def test_the_usual_names_mean_what_they_mean(alias: str, cron: str):
     ("cron", "words"),
     [
         ("0 3 * *", "expected five fields"),
-        ("0 0 3 * * *", "received 6"),
+        ("0 0 3 * * *", "received 6. There is none for seconds: leave it out."),
+        ("@dayly", "Nearest: @daily."),
+        ("@reboot", "Of names there are @hourly, @daily"),
         ("60 3 * * *", "the minute is '60'"),
         ("0 24 * * *", "the hour is '24'"),
         ("0 3 32 * *", "the day-of-month is '32'"),
