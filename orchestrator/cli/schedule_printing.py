@@ -76,9 +76,11 @@ def print_entry(entry: HistoryEntry, *, time_zone: str) -> None:
     head = Text.assemble(
         f"{when_by(entry.at, time_zone)}  ",
         (f"{entry.outcome:<11}", _STATE_STYLES.get(entry.outcome, "cyan")),
-        "" if entry.verdict is None else f"  {versions}  {_scores(entry.verdict)}",
+        "" if entry.verdict is None else versions,
     )
     out.print(head, soft_wrap=True)
+    if entry.verdict is not None:
+        out.print(f"  {_scores(entry.verdict)}", soft_wrap=True)
     if entry.reason:
         out.print(Text.assemble("  ", printable(entry.reason)), style="dim", soft_wrap=True)
 

@@ -134,7 +134,8 @@ def _judge(node: Node, compare: Compare) -> tuple[bool | None, list[str]]:
             answers = {held for held, _ in judged}
             holds = decisive if decisive in answers else None if None in answers else not decisive
             # Of parts that all have to hold, those that do not decide; of parts of which one has to, those that do.
-            deciding = [reasons for held, reasons in judged if held == holds]
+            # What is not known leaves it to the others, so all of them are named.
+            deciding = [reasons for held, reasons in judged if holds is None or held == holds]
             return holds, [reason for reasons in deciding for reason in reasons]
 
 

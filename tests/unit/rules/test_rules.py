@@ -85,6 +85,14 @@ def test_figures_have_as_many_decimals_as_it_takes_to_tell_them_apart():
     assert judgement.reason == "age is 6.99d (age>7d)."
 
 
+def test_beside_what_is_not_known_the_other_figures_are_named():
+    judgement = judge_condition(parse_condition("new_labels>=50 or drift>0.2 or age>7d"), facts(drift=None))
+    assert not judgement.holds
+    assert "new_labels is 10" in judgement.reason
+    assert "drift is not known" in judgement.reason
+    assert "age is 3.0d" in judgement.reason
+
+
 def test_a_judgement_names_the_figures_that_decided():
     judgement = judge_condition(parse_condition("new_labels>=50 or age>1d"), facts())
     assert judgement.reason == "age is 3.0d (age>1d)."
