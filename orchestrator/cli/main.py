@@ -17,6 +17,7 @@ from orchestrator.cli import (
     label,
     labels,
     models,
+    review,
     schedule,
     setup,
     train,
@@ -46,6 +47,7 @@ app.command("settings")(setup.settings)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
+app.add_typer(review.app, name="review")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(features.app, name="features")
 app.add_typer(db.app, name="db")

@@ -6,17 +6,12 @@ import numpy as np
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from core.features import FeatureKey
-from core.preprocessing import PreprocessingContract
-from core.types import JobKind, JobState, ResizeMode, Split
+from core.types import JobKind, JobState, Split
 from db.datasets import newest_learned
-from db.features import find_features
 from db.label_tables import DatasetItemTable
 from db.model_tables import ModelTable, SampleTable
 from db.tables import JobModelTable, JobTable, ResultTable
-from workers.chunks import AskedModel
-from workers.features.kept import extractor_name
-from workers.ml.catalog import get_backbone
+from orchestrator.kept import kept_features
 from workers.ml.drift import MAX_ROWS, Drift, Sample, measure_drift
 
 # The latest jobs that are looked at.
@@ -87,10 +82,5 @@ def _scores(rows: Sequence[tuple[float | None, str | None]]) -> np.ndarray:
 
 def _features(session: Session, champion: ModelTable, hashes: Sequence[str | None]) -> np.ndarray | None:
     """What is kept of some images, (N, F) float32; None: nothing is."""
-    asked = AskedModel(champion.id, champion.network, champion.mode, champion.resize)
-    contract = PreprocessingContract(get_backbone(champion.backbone).size_hw, champion.resize or ResizeMode.CROP)
-    keys = [FeatureKey(sha256) for sha256 in hashes if sha256 is not None]
-    found = find_features(session, extractor_name(asked.network_key, contract), keys)
-    if not found:
-        return None
-    return np.stack([np.frombuffer(found[key], "<f4") for key in keys if key in found])
+    found = kept_features(session, champion, [sha256 for sha256 in hashes if sha256 is not None])
+    return np.stack(list(found.values())) if found else None

@@ -1,0 +1,160 @@
+"""Choosing what a person looks at next, and noting it, so that no image is handed out twice."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core.errors import UsageError
+from core.items import escape_name
+from core.types import Strategy
+from db.clock import read_now
+from db.database import Database
+from db.label_tables import AnnotationTable, ReviewTable
+from db.model_tables import ModelTable
+from db.results import class_labels
+from orchestrator.kept import kept_features
+from orchestrator.review.candidates import Candidate, Candidates, find_candidates, labelled_hashes
+from workers.ml.selection import limit_per_class, select_images, uncertainty
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRequest:
+    """What a user asks `review next` to do."""
+
+    model: str  # the name that its versions share
+    job_id: int | None = None  # None: the newest that a version of it has labelled
+    count: int = 20
+    strategy: Strategy = Strategy.MIXED
+    per_class: int | None = None  # of what was called one class, at most; None: as many as there are
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """An image that a person is to look at."""
+
+    image: str
+    label: str  # what the model says
+    score: float  # its probability
+    second: str | None  # what it says next
+    uncertainty: float  # 0..1
+    model: str  # the version that says so
+    job_id: int
+    sha256: str
+    locator: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, in the order of the fields."""
+        return asdict(self) | {"image": escape_name(self.image)}
+
+
+def hand_out(database: Database, request: ReviewRequest) -> list[HandedOut]:
+    """Choose images and note them.
+
+    Raises:
+        UsageError: there is no such job, or nothing is left of it.
+    """
+    with database.write() as session:
+        candidates = find_candidates(session, request.model, request.job_id)
+        if not candidates.images:
+            raise UsageError(
+                f"Nothing is left to look at in job {candidates.job_id}: every image has a label, or was handed out "
+                "(`labelyard review list`). Label more photographs."
+            )
+        chosen = _choose(session, candidates, request)
+        return _note(session, candidates, chosen, request)
+
+
+def open_reviews(session: Session, model: str) -> list[ReviewTable]:
+    """Images that were handed out and have no label since, oldest first."""
+    answered = select(AnnotationTable.sha256).where(
+        AnnotationTable.model == ReviewTable.model, AnnotationTable.sha256 == ReviewTable.sha256
+    )
+    return list(
+        session.scalars(
+            select(ReviewTable)
+            .where(ReviewTable.model == model, ~answered.exists())
+            .order_by(ReviewTable.shown_at, ReviewTable.job_id, ReviewTable.ordinal)
+        )
+    )
+
+
+def _choose(session: Session, candidates: Candidates, request: ReviewRequest) -> list[tuple[Candidate, float]]:
+    num_classes = len(class_labels(session, candidates.model.id))
+    hesitation = uncertainty(candidates.scores(), num_classes)
+    features, labelled = None, None
+    if request.strategy in (Strategy.DIVERSE, Strategy.MIXED):
+        features, labelled = _features(session, candidates, request)
+    # With a limit per class, more have to be in order than are wanted.
+    wanted = request.count if request.per_class is None else len(candidates.images)
+    order = select_images(request.strategy, hesitation, features, labelled, count=wanted, seed=request.seed)
+    if request.per_class is not None:
+        order = limit_per_class(order, candidates.answered(), per_class=request.per_class, count=request.count)
+    return [(candidates.images[position], float(hesitation[position])) for position in order]
+
+
+def _features(session: Session, candidates: Candidates, request: ReviewRequest) -> tuple[np.ndarray, np.ndarray | None]:
+    """The features of all candidates, and of what is labelled.
+
+    Raises:
+        UsageError: there are none.
+    """
+    hashes = [image.sha256 for image in candidates.images]
+    found = kept_features(session, candidates.model, hashes)
+    if len(found) < len(hashes):
+        raise UsageError(
+            f"--strategy {request.strategy} compares images, and of {len(hashes) - len(found):,} nothing is kept. "
+            "Label them again, or choose --strategy uncertain."
+        )
+    known = kept_features(session, candidates.model, labelled_hashes(session, request.model))
+    return np.stack([found[sha256] for sha256 in hashes]), np.stack(list(known.values())) if known else None
+
+
+def _note(
+    session: Session, candidates: Candidates, chosen: list[tuple[Candidate, float]], request: ReviewRequest
+) -> list[HandedOut]:
+    labels, now_s = class_labels(session, candidates.model.id), read_now(session)
+    handed_out = []
+    for image, hesitation in chosen:
+        row = {
+            "model": request.model,
+            "sha256": image.sha256,
+            "job_id": candidates.job_id,
+            "ordinal": image.ordinal,
+            "model_id": candidates.model.id,
+            "strategy": request.strategy,
+            "name": image.name,
+            "locator": image.locator,
+            "shown_at": now_s,
+        }
+        try:
+            with session.begin_nested():
+                session.execute(insert(ReviewTable).values(**row))
+        except IntegrityError:
+            # Someone else was handed it in the same moment.
+            continue
+        index, score = image.topk[0]
+        handed_out.append(
+            HandedOut(
+                image=image.name,
+                label=labels[index].label,
+                score=score,
+                second=labels[image.topk[1][0]].label if len(image.topk) > 1 else None,
+                uncertainty=round(hesitation, 6),
+                model=candidates.model.label,
+                job_id=candidates.job_id,
+                sha256=image.sha256,
+                locator=image.locator,
+            )
+        )
+    return handed_out
+
+
+def version_shown(session: Session, review: ReviewTable) -> str:
+    """The version whose prediction a person was shown, as a user types it."""
+    model = session.get(ModelTable, review.model_id)
+    return f"{review.model}@?" if model is None else model.label
