@@ -12,12 +12,12 @@ from core.types import AnnotationOrigin, NewClasses, Split
 from db.annotations import Annotation, add_annotations, newest_by_annotator
 from db.clock import read_now
 from db.database import Database
-from db.datasets import learned_hashes, newest_dataset
+from db.datasets import learned_hashes
 from db.label_tables import ReviewTable
 from orchestrator.labels.classes import Ask, known_classes, name_of_model, settle
 from orchestrator.labels.finding import find_images
 from orchestrator.labels.values import FoundImage, GivenLabel, ImportReport, Problems
-from orchestrator.retraining.composing import make_first_dataset
+from orchestrator.retraining.composing import latest_dataset
 
 MAX_ANNOTATOR_LENGTH = 200
 
@@ -80,8 +80,7 @@ def _require_unlearned(
     for_testing = [(given, image) for given, image in found if (given.split or taking.split) is Split.TEST]
     if not for_testing:
         return
-    if newest_dataset(session, model) is None:
-        make_first_dataset(session, model)
+    latest_dataset(session, model)
     learned = learned_hashes(session, model)
     for given, image in for_testing:
         if image.sha256 in learned:

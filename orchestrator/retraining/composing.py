@@ -49,7 +49,7 @@ def compose(session: Session, name: str, found: Iterable[LabelledContent], *, at
         TrainingError: a class has too few images.
     """
     champion = _champion(session, name)
-    before = newest_dataset(session, name) or make_first_dataset(session, name)
+    before = latest_dataset(session, name)
     images = {image.sha256: image for image in _contents(session, before)}
     _add(images, _learned_by_hand(session, champion))
     # Nobody is tested on what was learned, whatever a label asks for.
@@ -109,12 +109,26 @@ def _champion(session: Session, name: str) -> ModelTable:
     return first if champion is None else champion
 
 
-def make_first_dataset(session: Session, name: str) -> DatasetTable:
-    """Freeze what the first training was measured on: its test part, else its validation part.
+def latest_dataset(session: Session, name: str) -> DatasetTable:
+    """The newest version of a name's dataset; the first is made of what the first training was measured on.
+
+    Args:
+        session: a writing transaction.
+        name: of the model.
 
     Raises:
         UsageError: no version of that name was trained here.
     """
+    if (newest := newest_dataset(session, name)) is not None:
+        return newest
+    # Of several who find none in the same moment, one makes it.
+    first = first_trained(session, name)
+    session.get_one(ModelTable, first.id, with_for_update=True)
+    return newest_dataset(session, name) or _make_first(session, name)
+
+
+def _make_first(session: Session, name: str) -> DatasetTable:
+    """Freeze the test part of the first training, or its validation part if it had none."""
     first = first_trained(session, name)
     labels, has_test = _labels(session, first), _has(session, first, SampleTable.used_as, Split.TEST)
     images = [

@@ -16,7 +16,7 @@ from db.ledger.progress import models_of
 from db.model_tables import ModelTable
 from db.rows import read_topk
 from db.tables import ImageTable, JobModelTable, JobTable, ResultTable
-from orchestrator.retraining.composing import make_first_dataset
+from orchestrator.retraining.composing import latest_dataset
 
 # Labelled images that candidates are compared with; of more, as many.
 MAX_LABELLED = 20_000
@@ -65,8 +65,7 @@ def find_candidates(session: Session, name: str, job_id: int | None) -> Candidat
     Raises:
         UsageError: there is no such job, or its images were not hashed.
     """
-    if newest_dataset(session, name) is None:
-        make_first_dataset(session, name)
+    latest_dataset(session, name)
     job = get_job(session, _newest_job(session, name) if job_id is None else job_id)
     model = next((model for model in models_of(session, job.id) if model.name == name), None)
     if model is None or job.kind is not JobKind.LABEL:

@@ -6,7 +6,7 @@ from db.annotations import newest_annotations
 from db.datasets import classes_of, items_of, newest_learned
 from db.label_tables import DatasetTable
 from db.model_tables import ModelTable
-from orchestrator.retraining.composing import make_first_dataset
+from orchestrator.retraining.composing import latest_dataset
 from orchestrator.rules import ConditionFacts, Rule
 from orchestrator.scheduling.drifting import drift_of
 
@@ -34,9 +34,7 @@ def facts_of(session: Session, champion: ModelTable, condition: Rule, *, at_s: f
 
 def count_new_labels(session: Session, name: str) -> int:
     """How many images people have labelled otherwise than the newest dataset that a model has learned from."""
-    learned = newest_learned(session, name)
-    if learned is None:
-        learned = make_first_dataset(session, name)
+    learned = newest_learned(session, name) or latest_dataset(session, name)
     classes = classes_of(learned)
     known = {item.sha256: classes[item.class_index] for item in items_of(session, learned.id)}
     said = newest_annotations(session, name).values()
