@@ -205,7 +205,9 @@ def _image_of(data: Mapping[str, Any]) -> str:
 
 def _locator(image: str, meta: Mapping[str, Any], images: EntryReader) -> Locator | None:
     if text := meta.get("locator"):
-        return locator_from_text(str(text))
+        locator = _parse_locator(str(text))
+        images.require_allowed(locator.uri)
+        return locator
     parts = urlsplit(image)
     if parts.path.startswith("/data/local-files") and (found := parse_qs(parts.query).get("d")):
         # How Label Studio serves files of its own machine.
@@ -213,6 +215,13 @@ def _locator(image: str, meta: Mapping[str, Any], images: EntryReader) -> Locato
     if parts.path.startswith("/data/upload"):
         return None
     return images.item(image, 0).locator
+
+
+def _parse_locator(text: str) -> Locator:
+    try:
+        return locator_from_text(text)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"meta.locator is {text[:100]!r}, which was not written by Labelyard") from error
 
 
 def _person(who: int | str | Person | None) -> str | None:

@@ -17,6 +17,7 @@ from db.model_tables import ModelTable
 from db.rows import read_topk
 from db.tables import ImageTable, JobModelTable, JobTable, ResultTable
 from orchestrator.retraining.composing import latest_dataset
+from workers.ml.selection import Answers
 
 # Labelled images that candidates are compared with; of more, as many.
 MAX_LABELLED = 20_000
@@ -41,17 +42,13 @@ class Candidates:
     model: ModelTable  # the version that predicted
     images: Sequence[Candidate]
 
-    def scores(self) -> np.ndarray:
-        """(N, K) float, the probabilities of the best classes, best first; 0 where there are fewer."""
-        width = max((len(image.topk) for image in self.images), default=1)
-        scores = np.zeros((len(self.images), width))
-        for row, image in zip(scores, self.images, strict=True):
-            row[: len(image.topk)] = [score for _, score in image.topk]
-        return scores
-
-    def answered(self) -> np.ndarray:
-        """(N,) int, what each image was called."""
-        return np.array([image.topk[0][0] for image in self.images], int)
+    def answers(self, num_classes: int) -> Answers:
+        """What the model says of each."""
+        return Answers(
+            np.array([[index for index, _ in image.topk] for image in self.images], int),
+            np.array([[score for _, score in image.topk] for image in self.images]),
+            num_classes,
+        )
 
 
 def find_candidates(session: Session, name: str, job_id: int | None) -> Candidates:

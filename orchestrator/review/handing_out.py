@@ -84,16 +84,16 @@ def open_reviews(session: Session, model: str) -> list[ReviewTable]:
 
 
 def _choose(session: Session, candidates: Candidates, request: ReviewRequest) -> list[tuple[Candidate, float]]:
-    num_classes = len(class_labels(session, candidates.model.id))
-    hesitation = uncertainty(candidates.scores(), num_classes)
+    answers = candidates.answers(len(class_labels(session, candidates.model.id)))
+    hesitation = uncertainty(answers.scores, answers.num_classes)
     features, labelled = None, None
     if request.strategy in (Strategy.DIVERSE, Strategy.MIXED):
         features, labelled = _features(session, candidates, request)
     # With a limit per class, more have to be in order than are wanted.
     wanted = request.count if request.per_class is None else len(candidates.images)
-    order = select_images(request.strategy, hesitation, features, labelled, count=wanted, seed=request.seed)
+    order = select_images(request.strategy, answers, features, labelled, count=wanted, seed=request.seed)
     if request.per_class is not None:
-        order = limit_per_class(order, candidates.answered(), per_class=request.per_class, count=request.count)
+        order = limit_per_class(order, answers.indices[:, 0], per_class=request.per_class, count=request.count)
     return [(candidates.images[position], float(hesitation[position])) for position in order]
 
 

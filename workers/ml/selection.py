@@ -3,14 +3,32 @@
 Works on scores and feature vectors; it must not know where images are or what has been looked at before.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from core.types import Strategy
 
-# Comparing features costs candidates times chosen; of more candidates, as many are drawn, or the most uncertain taken.
+# Comparing images costs candidates times chosen; of more candidates, as many are drawn, or the most uncertain taken.
 MAX_COMPARED = 20_000
-# Of the most uncertain images, so many times as many as wanted are spread out by `mixed`.
-MIXED_FACTOR = 5
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Answers:
+    """What a model says of N images: its best K classes of C."""
+
+    indices: np.ndarray  # (N, K) int, best first
+    scores: np.ndarray  # (N, K) float in [0, 1], their probabilities
+    num_classes: int  # C; what the best K leave is spread evenly over the others
+
+    def probabilities(self, positions: np.ndarray) -> np.ndarray:
+        """The probabilities of all classes for some images, (M, C) float64."""
+        indices, scores = self.indices[positions], self.scores[positions]
+        num_rest = self.num_classes - scores.shape[1]
+        rest = np.clip(1.0 - scores.sum(axis=1), 0.0, 1.0) / num_rest if num_rest > 0 else np.zeros(len(scores))
+        full = np.repeat(rest[:, np.newaxis], self.num_classes, axis=1)
+        np.put_along_axis(full, indices, scores, axis=1)
+        return full
 
 
 def uncertainty(scores: np.ndarray, num_classes: int) -> np.ndarray:
@@ -54,7 +72,7 @@ def entropy(scores: np.ndarray, num_classes: int) -> np.ndarray:
 
 def select_images(
     strategy: Strategy,
-    hesitation: np.ndarray,
+    answers: Answers,
     features: np.ndarray | None,
     labelled: np.ndarray | None,
     *,
@@ -63,16 +81,11 @@ def select_images(
 ) -> list[int]:
     """Choose images, the most telling first.
 
-    `diverse` and the second half of `mixed` are the greedy k-center: again and again the image that is farthest from
-    everything that is labelled or chosen.
-
-    Source: Sener and Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", ICLR 2018.
-
     Args:
         strategy: what makes an image telling.
-        hesitation: (N,) float, as `uncertainty` has it.
+        answers: what the model says of each.
         features: (N, F) float; None: none are kept, and images cannot be compared.
-        labelled: (M, F) float, of images that are labelled; None: as above.
+        labelled: (M, F) float, of images that are labelled; None: none are kept.
         count: how many.
         seed: of what is random, and of which images are compared where there are very many.
 
@@ -83,6 +96,7 @@ def select_images(
         ValueError: images are to be compared and have no features.
     """
     rng = np.random.default_rng(seed)
+    hesitation = uncertainty(answers.scores, answers.num_classes)
     # Among images of one uncertainty, whichever the seed says.
     shuffled = rng.permutation(len(hesitation))
     ranked = shuffled[np.argsort(-hesitation[shuffled], kind="stable")]
@@ -91,18 +105,61 @@ def select_images(
             return _positions(shuffled[:count])
         case Strategy.UNCERTAIN:
             return _positions(ranked[:count])
-        case Strategy.DIVERSE:
-            pool = shuffled[:MAX_COMPARED]
-        case Strategy.MIXED:
-            pool = ranked[: min(MIXED_FACTOR * count, MAX_COMPARED)]
     if features is None:
         raise ValueError(f"{strategy}: images cannot be compared without features.")
-    chosen = spread(features[pool], labelled, count=count)
-    return _positions(pool[chosen])
+    if strategy is Strategy.DIVERSE:
+        pool = shuffled[:MAX_COMPARED]
+        return _positions(pool[spread(features[pool], labelled, count=count)])
+    pool = ranked[:MAX_COMPARED]
+    return _positions(pool[draw_by_gradient(answers.probabilities(pool), features[pool], rng, count=count)])
+
+
+def draw_by_gradient(
+    probabilities: np.ndarray, features: np.ndarray, rng: np.random.Generator, *, count: int
+) -> list[int]:
+    """Draw images that would change the head much, and each in another way.
+
+    If an image showed what the model says, its loss would move the head by the product of what the probabilities lack
+    and of its features. That is long where the model hesitates, and points elsewhere for images unlike each other.
+    Images are drawn as the first centres of k-means++ are: the longest first, then each by the square of its distance
+    to the nearest of those drawn.
+
+    Source: Ash et al., "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds" (BADGE), ICLR 2020.
+
+    Args:
+        probabilities: (N, C) float.
+        features: (N, F) float.
+        rng: draws.
+        count: how many.
+
+    Returns:
+        Positions; `count` of them or all.
+    """
+    lacks = probabilities.copy()
+    lacks[np.arange(len(lacks)), probabilities.argmax(axis=1)] -= 1.0
+    points = features.astype(np.float64)
+    # Of products of two vectors, lengths and distances follow from those of the vectors.
+    squares = (lacks**2).sum(axis=1) * (points**2).sum(axis=1)
+    chosen = [int(squares.argmax())]
+    nearest = np.full(len(squares), np.inf)
+    while len(chosen) < min(count, len(squares)):
+        last = chosen[-1]
+        products = (lacks @ lacks[last]) * (points @ points[last])
+        nearest = np.minimum(nearest, np.clip(squares + squares[last] - 2 * products, 0.0, None))
+        nearest[chosen] = 0.0
+        total = nearest.sum()
+        if total > 0:
+            chosen.append(int(rng.choice(len(nearest), p=nearest / total)))
+        else:
+            # All that is left are copies of what was drawn.
+            chosen.append(int(np.setdiff1d(np.arange(len(nearest)), chosen)[0]))
+    return chosen
 
 
 def spread(features: np.ndarray, labelled: np.ndarray | None, *, count: int) -> list[int]:
-    """Choose images that are far from those that are labelled and from each other.
+    """Choose images that are far from those that are labelled and from each other: the greedy k-center.
+
+    Source: Sener and Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", ICLR 2018.
 
     Args:
         features: (N, F) float.

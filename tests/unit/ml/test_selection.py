@@ -4,7 +4,21 @@ import numpy as np
 import pytest
 
 from core.types import Strategy
-from workers.ml.selection import MAX_COMPARED, entropy, limit_per_class, select_images, spread, uncertainty
+from workers.ml.selection import (
+    MAX_COMPARED,
+    Answers,
+    draw_by_gradient,
+    entropy,
+    limit_per_class,
+    select_images,
+    spread,
+    uncertainty,
+)
+
+
+def answers(best: np.ndarray) -> Answers:
+    """Of two classes, the first is best with this probability."""
+    return Answers(np.tile([0, 1], (len(best), 1)), np.stack([best, 1 - best], axis=1), 2)
 
 
 def test_a_small_margin_is_more_uncertain_than_a_large_one():
@@ -43,10 +57,10 @@ def test_without_anything_labelled_the_first_is_in_the_middle():
 @pytest.mark.parametrize("strategy", list(Strategy))
 def test_a_choice_is_the_same_for_a_seed_has_no_image_twice_and_is_as_large_as_asked(strategy: Strategy):
     rng = np.random.default_rng(1)
-    hesitation, features = rng.uniform(size=300), rng.normal(size=(300, 8))
+    best, features = rng.uniform(0.5, 1.0, 300), rng.normal(size=(300, 8))
 
     def choose(seed: int) -> list[int]:
-        return select_images(strategy, hesitation, features, features[:20], count=30, seed=seed)
+        return select_images(strategy, answers(best), features, features[:20], count=30, seed=seed)
 
     assert choose(3) == choose(3)
     assert len(set(choose(3))) == 30
@@ -54,21 +68,31 @@ def test_a_choice_is_the_same_for_a_seed_has_no_image_twice_and_is_as_large_as_a
 
 def test_mixed_takes_uncertain_images_that_are_unlike_each_other():
     rng = np.random.default_rng(2)
-    # The twenty most uncertain are copies of one image, the next eighty are all different.
+    # Of three hundred, twenty are uncertain copies of one image, eighty uncertain and different, the others certain.
     features = np.concatenate([np.tile(rng.normal(size=(1, 16)), (20, 1)), rng.normal(size=(280, 16))])
-    hesitation = np.linspace(1.0, 0.0, 300)
-    uncertain = select_images(Strategy.UNCERTAIN, hesitation, features, None, count=20, seed=0)
-    mixed = select_images(Strategy.MIXED, hesitation, features, None, count=20, seed=0)
-    assert set(uncertain) == set(range(20))
-    assert sum(position < 20 for position in mixed) == 1
-    assert max(mixed) < 100
+    best = np.concatenate([np.full(100, 0.52), np.full(200, 0.99)])
+    mixed = select_images(Strategy.MIXED, answers(best), features, None, count=20, seed=0)
+    assert sum(position < 20 for position in mixed) <= 2
+    assert sum(position < 100 for position in mixed) >= 18
+
+
+def test_gradients_of_copies_are_drawn_last():
+    probabilities, features = np.full((6, 2), 0.5), np.repeat(np.eye(3), 2, axis=0)
+    drawn = draw_by_gradient(probabilities, features, np.random.default_rng(0), count=10)
+    assert sorted(drawn) == list(range(6))
+    assert sorted(position // 2 for position in drawn[:3]) == [0, 1, 2]
+
+
+def test_probabilities_are_those_that_were_kept_and_an_even_share_of_the_rest():
+    kept = Answers(np.array([[2, 0]]), np.array([[0.6, 0.2]]), 4)
+    assert kept.probabilities(np.array([0]))[0] == pytest.approx([0.2, 0.1, 0.6, 0.1])
 
 
 def test_strategies_that_compare_images_need_features_and_the_others_do_not():
-    hesitation = np.array([0.1, 0.9])
-    assert select_images(Strategy.UNCERTAIN, hesitation, None, None, count=1, seed=0) == [1]
+    said = answers(np.array([0.9, 0.6]))
+    assert select_images(Strategy.UNCERTAIN, said, None, None, count=1, seed=0) == [1]
     with pytest.raises(ValueError, match="without features"):
-        select_images(Strategy.MIXED, hesitation, None, None, count=1, seed=0)
+        select_images(Strategy.MIXED, said, None, None, count=1, seed=0)
 
 
 def test_of_one_class_not_more_are_taken_than_asked():
@@ -80,5 +104,5 @@ def test_of_one_class_not_more_are_taken_than_asked():
 def test_a_million_images_are_chosen_from_without_comparing_all_of_them():
     number = 10 * MAX_COMPARED
     features = np.random.default_rng(3).normal(size=(number, 4)).astype(np.float32)
-    chosen = select_images(Strategy.DIVERSE, np.zeros(number), features, None, count=5, seed=0)
+    chosen = select_images(Strategy.DIVERSE, answers(np.full(number, 0.7)), features, None, count=5, seed=0)
     assert len(set(chosen)) == 5

@@ -1,0 +1,297 @@
+"""Labels are taken in whole or not at all, for images that are known, and go to other programs and back."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from colours import ColourWorker, paint, settings_for_submitting, train
+from sqlalchemy import func, select
+
+from core.errors import UnknownModelError, UsageError
+from core.types import NewClasses, Split
+from db.annotations import annotations_of, newest_annotations
+from db.database import Database
+from db.label_tables import AnnotationTable
+from orchestrator.labels.exporting import LabelExport, LabelFormat, export_labels
+from orchestrator.labels.listing import list_labels
+from orchestrator.labels.reading import LabelFile
+from orchestrator.labels.recording import Taking, record
+from orchestrator.labels.single import one_label
+from orchestrator.labels.values import ImportReport
+from orchestrator.planning import plan
+from orchestrator.submitting import LabelRequest, submit
+from workers.access import Access
+
+RED, GREEN = (200, 40, 40), (40, 200, 40)
+SETTINGS = settings_for_submitting()
+
+pytestmark = pytest.mark.usefixtures("pictures")
+
+
+@pytest.fixture
+def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
+    for part, number in (("train", 4), ("val", 3)):
+        for name, colour in (("green", GREEN), ("red", RED)):
+            for one in range(number):
+                seed = one + 100 * (part == "val") + 200 * (name == "red")
+                paint(tmp_path / "photos" / part / name / f"{one}.png", colour, seed=seed)
+    worker = ColourWorker(ledger)
+    train(ledger, worker, tmp_path / "photos", "colours")
+    return worker
+
+
+@pytest.fixture
+def pictures(worker: ColourWorker, tmp_path: Path) -> list[Path]:
+    del worker
+    return [paint(tmp_path / "new" / f"{one}.png", RED, seed=800 + one) for one in range(4)]
+
+
+def take(ledger: Database, file: Path, **options: Any) -> ImportReport:
+    return record(ledger, SETTINGS, LabelFile(str(file)).read(Access.of(SETTINGS)), Taking(**options))
+
+
+def table(folder: Path, *rows: str, header: str = "image,label") -> Path:
+    path = folder / "labels.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def num_labels(ledger: Database) -> int:
+    with ledger.read() as session:
+        return session.scalars(select(func.count()).select_from(AnnotationTable)).one()
+
+
+def said(ledger: Database) -> dict[str, str]:
+    with ledger.read() as session:
+        return {Path(one.name).name: one.label for one in newest_annotations(session, "colours").values()}
+
+
+def test_a_table_beside_its_images_is_taken_in_and_again_changes_nothing(ledger, tmp_path):
+    file = table(tmp_path / "new", "0.png,red", "1.png,green")
+    assert take(ledger, file).num_added == 2
+    assert said(ledger) == {"0.png": "red", "1.png": "green"}
+    report = take(ledger, file)
+    assert (report.num_added, report.num_known) == (0, 2)
+    assert take(ledger, file, annotator="someone else").num_added == 2
+
+
+def test_class_folders_and_json_lines_are_taken_in(ledger, pictures, tmp_path):
+    paint(tmp_path / "sorted" / "green" / "a.png", GREEN, seed=900)
+    paint(tmp_path / "sorted" / "red" / "b.png", RED, seed=901)
+    assert take(ledger, tmp_path / "sorted").num_added == 2
+    lines = tmp_path / "labels.jsonl"
+    lines.write_text(json.dumps({"image": str(pictures[0]), "label": "red"}) + "\n")
+    assert take(ledger, lines).num_added == 1
+    assert said(ledger) == {"a.png": "green", "b.png": "red", "0.png": "red"}
+
+
+def test_one_bad_line_keeps_all_others_out_and_every_bad_line_is_named(ledger, tmp_path):
+    (tmp_path / "new" / "empty.png").write_bytes(b"")
+    file = table(tmp_path / "new", "0.png,red", "gone.png,red", "1.png,green", "empty.png,red", "also-gone.png,green")
+    with pytest.raises(UsageError) as raised:
+        take(ledger, file)
+    message = str(raised.value)
+    assert "3 of the labels cannot be taken, so none was" in message
+    assert "Line 3" in message
+    assert "gone.png was never seen: there is no such file" in message
+    assert "Line 5" in message
+    assert "Line 6" in message
+    assert num_labels(ledger) == 0
+
+
+def test_a_class_that_the_model_does_not_have_is_refused_added_skipped_or_asked_about(ledger, tmp_path):
+    file = table(tmp_path / "new", "0.png,red", "1.png,rde", "2.png,blue")
+    with pytest.raises(UsageError, match=r"no class 'blue', 'rde' \(did you mean 'red'\?\); it has 'green', 'red'"):
+        take(ledger, file)
+    assert num_labels(ledger) == 0
+    report = take(ledger, file, new_classes=NewClasses.SKIP)
+    assert (report.num_added, report.num_skipped, report.skipped_classes) == (1, 2, ["blue", "rde"])
+    asked = []
+
+    def ask(name, nearest):
+        asked.append((name, list(nearest)))
+        return "red" if name == "rde" else None
+
+    assert take(ledger, file, ask=ask).num_added == 1
+    assert asked == [("blue", []), ("rde", ["red"])]
+    report = take(ledger, file, new_classes=NewClasses.ADD)
+    assert report.new_classes == ["blue", "rde"]
+    assert said(ledger) == {"0.png": "red", "1.png": "rde", "2.png": "blue"}
+    assert take(ledger, table(tmp_path / "new", "3.png,blue")).num_added == 1, "by now it is a class like any other"
+
+
+def test_an_image_that_only_a_job_has_is_known_by_its_name(ledger, worker, pictures):
+    job_id = submit(ledger, SETTINGS, LabelRequest([str(pictures[0].parent)], ["colours"])).job_id
+    plan(ledger, job_id, Access.of(SETTINGS))
+    worker.work()
+    content = hashlib.sha256(pictures[0].read_bytes()).hexdigest()
+    pictures[0].unlink()
+    record(ledger, SETTINGS, [one_label(str(pictures[0]), "green", SETTINGS)], Taking())
+    with ledger.read() as session:
+        (found,) = annotations_of(session, "colours")
+    assert (found.sha256, found.label) == (content, "green")
+
+
+def test_what_was_learned_from_cannot_be_measured_on(ledger, pictures, tmp_path):
+    learned = tmp_path / "photos" / "train" / "red" / "1.png"
+    with pytest.raises(UsageError, match="was learned from, so nothing can be measured on it"):
+        record(ledger, SETTINGS, [one_label(str(learned), "red", SETTINGS)], Taking(split=Split.TEST))
+    assert num_labels(ledger) == 0
+    record(ledger, SETTINGS, [one_label(str(pictures[0]), "red", SETTINGS)], Taking(split=Split.TEST))
+    with ledger.read() as session:
+        assert annotations_of(session, "colours")[0].split is Split.TEST
+
+
+def test_the_csv_export_names_who_said_what_when_and_is_taken_in_again(ledger, tmp_path):
+    take(ledger, table(tmp_path / "new", "0.png,red", "1.png,green"), annotator="ada")
+    take(ledger, table(tmp_path / "new", "0.png,green"), annotator="ben")
+    out = tmp_path / "out.csv"
+    assert export_labels(ledger, LabelExport(LabelFormat.CSV, out)) == 3
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted((Path(row["image"]).name, row["label"], row["annotator"]) for row in rows) == [
+        ("0.png", "green", "ben"),
+        ("0.png", "red", "ada"),
+        ("1.png", "green", "ada"),
+    ]
+    report = take(ledger, out)
+    assert (report.num_added, report.num_known) == (0, 3)
+
+
+def test_label_studio_gets_labels_and_predictions_and_gives_them_back(ledger, worker, pictures, tmp_path):
+    job_id = submit(ledger, SETTINGS, LabelRequest([str(pictures[0].parent)], ["colours"])).job_id
+    plan(ledger, job_id, Access.of(SETTINGS))
+    worker.work()
+    take(ledger, table(tmp_path / "new", "0.png,red", "1.png,green"), annotator="ada@example.org")
+    take(ledger, table(tmp_path / "new", "1.png,red"), annotator="ben@example.org")
+    out, config = tmp_path / "tasks.json", tmp_path / "page.xml"
+    request = LabelExport(LabelFormat.LABEL_STUDIO, out, job_id=job_id, config=config)
+    assert export_labels(ledger, request) == 4
+    tasks = json.loads(out.read_text())
+    require_task_format(tasks)
+    assert [len(task["annotations"]) for task in tasks] == [1, 2, 0, 0]
+    assert all(task["predictions"][0]["model_version"] == "colours@1" for task in tasks)
+    assert '<Choice value="green"/>' in config.read_text()
+    report = take(ledger, out)
+    assert (report.num_added, report.num_known) == (0, 3)
+    # As if someone had annotated the other two there, and the files had gone since.
+    for task in tasks[2:]:
+        task["annotations"] = [
+            {"result": task["predictions"][0]["result"], "completed_by": {"email": "ada@example.org"}}
+        ]
+    for picture in pictures:
+        picture.unlink()
+    out.write_text(json.dumps(tasks))
+    assert take(ledger, out).num_added == 2
+
+
+def require_task_format(tasks: list[dict[str, Any]]) -> None:
+    """What Label Studio says of a task.
+
+    Source: https://labelstud.io/guide/task_format.html and https://labelstud.io/guide/predictions.html
+    """
+    for task in tasks:
+        assert isinstance(task["data"], dict)
+        assert isinstance(task["data"]["image"], str)
+        for result in [one for part in (*task["annotations"], *task["predictions"]) for one in part["result"]]:
+            assert result["type"] == "choices"
+            assert isinstance(result["from_name"], str)
+            assert isinstance(result["to_name"], str)
+            assert all(isinstance(choice, str) for choice in result["value"]["choices"])
+        for annotation in task["annotations"]:
+            assert isinstance(annotation["was_cancelled"], bool)
+            assert isinstance(annotation["completed_by"]["email"], str)
+        for prediction in task["predictions"]:
+            assert 0.0 <= prediction["score"] <= 1.0
+            assert isinstance(prediction["model_version"], str)
+
+
+def test_a_hash_that_nothing_here_knows_is_not_believed(ledger, pictures, tmp_path):
+    file = tmp_path / "tasks.json"
+    result = [{"from_name": "a", "to_name": "b", "type": "choices", "value": {"choices": ["red"]}}]
+    task = {
+        "data": {"image": "/data/upload/1/x.jpg"},
+        "meta": {"sha256": "f" * 64},
+        "annotations": [{"result": result}],
+    }
+    file.write_text(json.dumps([task]))
+    with pytest.raises(UsageError, match="was never seen"):
+        take(ledger, file)
+    # Nor one that is not that of the file.
+    file.write_text(json.dumps([task | {"data": {"image": str(pictures[0])}}]))
+    with pytest.raises(UsageError, match="the file holds another image by now"):
+        take(ledger, file)
+    assert num_labels(ledger) == 0
+
+
+def test_coco_has_a_category_for_each_class_and_an_annotation_for_each_image(ledger, tmp_path):
+    take(ledger, table(tmp_path / "new", "0.png,red", "1.png,green"))
+    out = tmp_path / "coco.json"
+    export_labels(ledger, LabelExport(LabelFormat.COCO, out))
+    document = json.loads(out.read_text())
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    files = {image["id"]: Path(image["file_name"]).name for image in document["images"]}
+    assert {files[one["image_id"]]: names[one["category_id"]] for one in document["annotations"]} == {
+        "0.png": "red",
+        "1.png": "green",
+    }
+
+
+def test_people_who_disagree_are_listed(ledger, tmp_path):
+    take(ledger, table(tmp_path / "new", "0.png,red", "1.png,red"), annotator="ada")
+    take(ledger, table(tmp_path / "new", "0.png,green", "1.png,red"), annotator="ben")
+    with ledger.read() as session:
+        found = list_labels(session, None, only_conflicts=True)
+        assert [(Path(one.image).name, one.annotator, one.label, one.counts) for one in found] == [
+            ("0.png", "ada", "red", False),
+            ("0.png", "ben", "green", True),
+        ]
+        assert len(list_labels(session, "colours", image=found[0].image)) == 2
+        with pytest.raises(UsageError, match="Nobody has said anything of"):
+            list_labels(session, "colours", image="nothing.png")
+
+
+def test_a_model_that_is_not_there_is_refused_and_without_a_name_there_must_be_one(ledger, worker, tmp_path):
+    file = table(tmp_path / "new", "0.png,red")
+    with pytest.raises(UnknownModelError, match="There are: colours"):
+        take(ledger, file, model="parts")
+    train(ledger, worker, tmp_path / "photos", "others")
+    with pytest.raises(UsageError, match=r"Say --model NAME. There are: colours, others"):
+        take(ledger, file)
+    assert take(ledger, file, model="others@1").model == "others"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "holds the images"),
+        ("picture,kind\n0.png,red\n", "Which column"),
+        ("image,label\n", "holds no label"),
+        ("image,label\n0.png,\n,red\n", "2 of the labels"),
+        ('image,label\n"0.png,red\n', "of the labels cannot be taken"),
+        ("image,label,split\n0.png,red,tset\n", "split is 'tset'"),
+        ("image,label,created_at\n0.png,red,yesterday\n", "created_at is 'yesterday'"),
+    ],
+)
+def test_a_table_of_the_wrong_form_is_refused(ledger, tmp_path, text, words):
+    file = tmp_path / "new" / "labels.csv"
+    file.write_text(text)
+    with pytest.raises(UsageError) as raised:
+        take(ledger, file)
+    assert words in str(raised.value)
+    assert num_labels(ledger) == 0
+
+
+def test_bytes_that_are_no_table_are_refused(ledger, tmp_path):
+    file = tmp_path / "new" / "labels.csv"
+    file.write_bytes(bytes(range(256)) * 1000)
+    with pytest.raises(UsageError):
+        take(ledger, file)
+    file.rename(file.with_suffix(".txt"))
+    with pytest.raises(UsageError, match="holds no labels. Expected a folder of class folders, a table"):
+        take(ledger, file.with_suffix(".txt"))
+    with pytest.raises(UsageError, match="does not exist"):
+        take(ledger, file)
