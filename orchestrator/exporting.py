@@ -7,12 +7,12 @@ import csv
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,15 @@ COLUMNS = ("image", "label", "label_id", "score", "topk", "error")
 REVIEW_COLUMN = "needs_review"
 # The last column of a job with several models, which has one line per image and model.
 MODEL_COLUMN = "model"
+SCORE_COLUMNS = ("score", "score_before")
 PARQUET_ROW_GROUP = 10_000
+
+
+class Line(Protocol):
+    """What becomes a line of a file."""
+
+    def to_json(self, columns: Sequence[str]) -> dict[str, Any]:
+        """Plain values, in the columns' order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,22 @@ def export(database: Database, job_id: int, path: Path) -> int:
         UnknownJobError: there is no such job.
         UsageError: the file cannot be written, or its ending is unknown.
     """
+    with database.read() as session:
+        return write_rows(path, rows(session, job_id), columns_of(session, job_id))
+
+
+def write_rows(path: Path, lines: Iterable[Line], columns: Sequence[str]) -> int:
+    """Write lines in the format that the file's name says.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        UsageError: the file cannot be written, or its ending is unknown.
+    """
     check_writable(path)
-    write = _WRITERS[path.suffix.lower()]
-    with replacing(path) as file, database.read() as session:
-        return write(file, rows(session, job_id), columns_of(session, job_id))
+    with replacing(path) as file:
+        return _WRITERS[path.suffix.lower()](file, iter(lines), columns)
 
 
 def columns_of(session: Session, job_id: int) -> tuple[str, ...]:
@@ -148,42 +168,47 @@ def _row(image: LabelledImage, labels: dict[int, ClassLabel], model: str) -> Row
     return Row(image.name, best["label"], best["label_id"], best["score"], topk, error, image.needs_review, model)
 
 
-def _write_csv(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str]) -> int:
+def _write_csv(file: IO[bytes], lines: Iterator[Line], columns: Sequence[str]) -> int:
     # Names keep their bytes, whatever their encoding; that is why the text layer is made here.
     text = _TextLayer(file)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    num_rows = 0
-    for row in rows:
-        num_rows += 1
-        topk = json.dumps(row.topk, ensure_ascii=False) if row.topk else ""
-        values = row.to_json(columns) | {"topk": topk}
-        writer.writerow(json.dumps(value) if isinstance(value, bool) else value for value in values.values())
-    return num_rows
+    num_lines = 0
+    for line in lines:
+        num_lines += 1
+        writer.writerow([_cell(value) for value in line.to_json(columns).values()])
+    return num_lines
 
 
-def _write_jsonl(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str]) -> int:
-    num_rows = 0
-    for row in rows:
-        num_rows += 1
+def _cell(value: Any) -> Any:  # noqa: ANN401 - whatever a line holds
+    """A value as CSV has it: what is no text or number as JSON, an empty list as nothing."""
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return json.dumps(value) if isinstance(value, bool) else value
+
+
+def _write_jsonl(file: IO[bytes], lines: Iterator[Line], columns: Sequence[str]) -> int:
+    num_lines = 0
+    for line in lines:
+        num_lines += 1
         # ASCII with escapes, so that names that are not UTF-8 survive.
-        file.write(json.dumps(row.to_json(columns)).encode() + b"\n")
-    return num_rows
+        file.write(json.dumps(line.to_json(columns)).encode() + b"\n")
+    return num_lines
 
 
-def _write_parquet(file: IO[bytes], rows: Iterator[Row], columns: Sequence[str]) -> int:
+def _write_parquet(file: IO[bytes], lines: Iterator[Line], columns: Sequence[str]) -> int:
     import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only this format pays
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     best = pa.struct([("label", pa.string()), ("label_id", pa.string()), ("score", pa.float64())])
-    types = {"score": pa.float64(), "topk": pa.list_(best), REVIEW_COLUMN: pa.bool_()}
+    types = {"topk": pa.list_(best), REVIEW_COLUMN: pa.bool_()} | dict.fromkeys(SCORE_COLUMNS, pa.float64())
     schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
-    num_rows = 0
+    num_lines = 0
     with pq.ParquetWriter(file, schema) as writer:
-        while group := [_valid_text(row.to_json(columns)) for row in islice(rows, PARQUET_ROW_GROUP)]:
+        while group := [_valid_text(line.to_json(columns)) for line in islice(lines, PARQUET_ROW_GROUP)]:
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
-            num_rows += len(group)
-    return num_rows
+            num_lines += len(group)
+    return num_lines
 
 
 def _valid_text(values: dict[str, Any]) -> dict[str, Any]:
@@ -215,7 +240,7 @@ def _umask() -> int:
     return current
 
 
-_WRITERS: dict[str, Callable[[IO[bytes], Iterator[Row], Sequence[str]], int]] = {
+_WRITERS: dict[str, Callable[[IO[bytes], Iterator[Line], Sequence[str]], int]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
     ".parquet": _write_parquet,

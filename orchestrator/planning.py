@@ -16,7 +16,8 @@ from core.jobs import LabelOptions
 from core.types import JobState
 from db.database import Database
 from db.ledger import accepting, control
-from orchestrator.sources import Source, SourceSpec, open_source
+from orchestrator.origins import Origins
+from orchestrator.sources import Source, SourceSpec
 from workers.access import Access
 
 # A batch is a whole number of chunks; the first is one chunk, so that work starts at once, later ones grow to this.
@@ -79,7 +80,7 @@ def _plan_from_cursor(database: Database, job_id: int, access: Access, after_com
         return True
     options = LabelOptions.from_json(job.options)
     specs = [SourceSpec.from_json(source) for source in job.sources]
-    num_planned, walk = job.num_planned, _Walk(specs, access, PlanCursor.from_text(job.plan_cursor))
+    num_planned, walk = job.num_planned, _Walk(specs, Origins(database, access), PlanCursor.from_text(job.plan_cursor))
     for batch in _batches(walk, options.chunk_size):
         items, cursor = [item for item, _ in batch], batch[-1][1]
         append = partial(
@@ -113,9 +114,9 @@ def _batches(walk: "_Walk", chunk_size: int) -> Iterator[list[tuple[Item, PlanCu
 class _Walk:
     """All items of a job's sources behind a cursor, each with the cursor behind it."""
 
-    def __init__(self, specs: list[SourceSpec], access: Access, start: PlanCursor) -> None:
+    def __init__(self, specs: list[SourceSpec], origins: Origins, start: PlanCursor) -> None:
         self._specs = specs
-        self._access = access
+        self._origins = origins
         self._start = start
         self._num_skipped_before = start.num_skipped
         self._source: Source | None = None
@@ -128,6 +129,6 @@ class _Walk:
     def __iter__(self) -> Iterator[tuple[Item, PlanCursor]]:
         for number, spec in enumerate(self._specs[self._start.source :], start=self._start.source):
             self._num_skipped_before = self.num_skipped
-            self._source = open_source(spec, self._access)
+            self._source = self._origins.open(spec)
             for item in self._source.items(self._start.after if number == self._start.source else None):
                 yield item, PlanCursor(number, item.cursor, self.num_skipped)

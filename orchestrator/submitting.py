@@ -15,7 +15,8 @@ from db.database import Database
 from db.ledger import accepting, control
 from orchestrator.abstaining import thresholds_of
 from orchestrator.naming import ModelName, model_id_of, parse_models
-from orchestrator.sources import SourceSpec, resolve_sources
+from orchestrator.origins import Origins
+from orchestrator.sources import SourceSpec
 from workers.access import Access
 from workers.ml.catalog import get_backbone
 from workers.ml.weights import ensure_weights
@@ -56,9 +57,8 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
     if settings.is_embedded and request.options.precision is LabelPrecision.INT8 and find_spec("nncf") is None:
         raise UsageError("--precision int8 needs NNCF, which is not installed: pip install 'labelyard[int8]'.")
     check_resize(models, request.options.resize if request.resize_is_asked else None)
-    specs = resolve_sources(
+    specs = Origins(database, Access.of(settings)).resolve(
         request.sources,
-        Access.of(settings),
         column=request.column,
         allow_http=request.allow_http,
         cwd=Path.cwd(),

@@ -4,7 +4,7 @@ Everything around the network is the product's own: files, sources, jobs, heads,
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +41,10 @@ class ColourEngine:
     num_bytes: int = 1
     turns: threading.Semaphore = field(default_factory=threading.Semaphore)
     num_images: int = 0  # that were computed
+    on_batch: Callable[[], None] = lambda: None
 
     def features(self, images: np.ndarray) -> np.ndarray:
+        self.on_batch()
         self.num_images += len(images)
         features = np.zeros((len(images), NUM_FEATURES), np.float32)
         features[:, :3] = images.reshape(len(images), -1, 3).mean(axis=1) / 255

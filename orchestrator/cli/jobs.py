@@ -139,6 +139,10 @@ def export(
     job: JobId,
     *,
     out: Annotated[Path, typer.Option(help="The .csv, .jsonl or .parquet file to write.", metavar="FILE")],
+    diff: Annotated[
+        Optional[int],
+        typer.Option(help="Only images of which this earlier job said something else.", metavar="JOB"),
+    ] = None,
 ) -> None:
     """Write a job's results to a file: one line per image, in source order."""
     from db.ledger.progress import progress
@@ -147,9 +151,23 @@ def export(
     from orchestrator.exporting import export as write_results
 
     with open_context() as opened:
+        if diff is not None:
+            _export_changes(opened.database, job, diff, out)
+            return
         num_rows = write_results(opened.database, job, out)
         with opened.database.read() as session:
             num_waiting = num_rows - progress(session, job).num_finished
     print_line(f"Wrote {count(num_rows, 'row')} to {out}")
     if num_waiting:
         print_line(f"The job has not ended: {count(num_waiting, 'row')} of them without label and error.")
+
+
+def _export_changes(database: "Database", job: int, before: int, out: Path) -> None:
+    from orchestrator.cli.printing import count, print_line
+    from orchestrator.differing import export_changes
+
+    found = export_changes(database, job, before, out)
+    print_line(f"{found.num_changed:,} of {count(found.num_images, 'image')} changed from job {before} to job {job}")
+    for first, second, number in found.most_frequent:
+        print_line(f"  {first} -> {second}: {number:,}")
+    print_line(f"Wrote {out}")

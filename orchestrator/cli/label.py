@@ -22,8 +22,8 @@ def label(
     source: Annotated[
         list[str],
         typer.Argument(
-            help="Image, folder, glob, manifest (.txt .csv .jsonl .parquet), .npy array, tar of images, or a URL "
-            "of these (s3, gs, az; http with --allow-http)."
+            help="Image, folder, glob, manifest (.txt .csv .jsonl .parquet), .npy array, tar of images, a URL of "
+            "these (s3, gs, az; http with --allow-http), or job:3, the images of job 3 again."
         ),
     ],
     *,

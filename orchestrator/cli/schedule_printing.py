@@ -81,6 +81,8 @@ def print_entry(entry: HistoryEntry, *, time_zone: str) -> None:
     out.print(head, soft_wrap=True)
     if entry.verdict is not None:
         out.print(f"  {_scores(entry.verdict)}", soft_wrap=True)
+    if entry.relabel_job_id is not None:
+        out.print(f"  job {entry.relabel_job_id} labels again with {entry.challenger}", soft_wrap=True)
     if entry.reason:
         out.print(Text.assemble("  ", printable(entry.reason)), style="dim", soft_wrap=True)
 

@@ -32,4 +32,7 @@ def run_now(context: Context, name: str, *, as_json: bool) -> tuple[HistoryEntry
         reporter = reporter_for(context, job_id, Outputs(as_json=as_json))
         with pausing_on_ctrl_c(context, job_id), reporter:
             run_to_end(database, context.settings, job_id, waker, reporter)
+    if entry.relabel_job_id is not None:
+        with reporter_for(context, entry.relabel_job_id, Outputs(as_json=as_json)) as reporter:
+            run_to_end(database, context.settings, entry.relabel_job_id, waker, reporter)
     return entry, time_zone

@@ -56,7 +56,8 @@ class HistoryEntry:
     dataset: int | None  # its version
     verdict: Mapping[str, Any] | None  # both scores with their intervals, and the rule
     facts: Mapping[str, Any] | None  # what the condition was asked about
-    jobs: tuple[int, ...]  # train, compare, label again
+    jobs: tuple[int, ...]  # train, compare
+    relabel_job_id: int | None  # the job that labelled again with the new champion
     ended_at: float | None
 
     def to_json(self) -> dict[str, Any]:
@@ -110,7 +111,8 @@ def entry_of(session: Session, run: ScheduleRunTable) -> HistoryEntry:
         dataset=None if dataset is None else dataset.version,
         verdict=run.verdict,
         facts=run.facts,
-        jobs=tuple(job for job in (run.train_job_id, run.compare_job_id, run.relabel_job_id) if job is not None),
+        jobs=tuple(job for job in (run.train_job_id, run.compare_job_id) if job is not None),
+        relabel_job_id=run.relabel_job_id,
         ended_at=run.ended_at,
     )
 
@@ -137,6 +139,7 @@ def _rollbacks(session: Session, schedule: ScheduleTable) -> Sequence[HistoryEnt
             verdict=None,
             facts=None,
             jobs=(),
+            relabel_job_id=None,
             ended_at=row.rolled_back_at,
         )
         for row in rows

@@ -78,8 +78,8 @@ def make_schedule(
     )
     with database.write() as session:
         first_trained(session, request.model)
-        if request.relabel_job_id is not None:
-            get_job(session, request.relabel_job_id)
+        if request.relabel_job_id is not None and get_job(session, request.relabel_job_id).kind.is_training:
+            raise UsageError(f"--relabel {request.relabel_job_id} is a training. Expected a job of `labelyard label`.")
         starts_at = read_now(session) if at_s is None else at_s
         first = times.next_after(starts_at)
         if first is None:

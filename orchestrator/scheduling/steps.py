@@ -20,6 +20,7 @@ from db.promotions import champion_of, promote
 from db.schedule_tables import ScheduleRunTable, ScheduleTable
 from db.schedules import lock_run
 from db.tables import JobTable
+from orchestrator.relabelling import submit_relabel
 from orchestrator.retraining.composing import LabelledContent, compose, ensure_dataset
 from orchestrator.retraining.found import read_contents
 from orchestrator.retraining.submitting import accept_comparison, accept_retraining
@@ -155,7 +156,20 @@ class Steps:
             run.ended_at = None
 
     def _relabel(self, run: ScheduleRunTable, schedule: ScheduleTable) -> None:
-        raise NotImplementedError
+        """Label the images of an earlier job again; asked for twice, it is one job while that has not ended."""
+        with self._database.read() as session:
+            challenger = session.get_one(ModelTable, run.challenger_id).label
+        note, job_id = "", None
+        try:
+            job_id = submit_relabel(self._database, self._settings, schedule.relabel_job_id or 0, challenger).job_id
+        except UsageError as error:
+            note = f" Job {schedule.relabel_job_id} cannot be labelled again: {error}"
+        with self._database.write() as session:
+            locked = lock_run(session, run)
+            if locked is not None:
+                locked.relabel_job_id = job_id
+                locked.reason = f"{locked.reason}{note}"
+                locked.ended_at = self._at_s
 
     def _has_ended(self, session: Session, run: ScheduleRunTable, job_id: int | None) -> bool:
         """Whether a job of a run is done; a run whose job has failed ends with it."""

@@ -291,7 +291,7 @@ def test_bytes_that_are_no_table_are_refused(ledger, tmp_path):
     with pytest.raises(UsageError):
         take(ledger, file)
     file.rename(file.with_suffix(".txt"))
-    with pytest.raises(UsageError, match="holds no labels. Expected a folder of class folders, a table"):
+    with pytest.raises(UsageError, match=r"holds no labels\. Expected a folder of class folders, a table"):
         take(ledger, file.with_suffix(".txt"))
     with pytest.raises(UsageError, match="does not exist"):
         take(ledger, file)
