@@ -83,6 +83,7 @@ class TrainingRecord:
     duration_s: float
     zero_shot: Mapping[str, Any] | None  # workers.ml.zero_shot.ZeroShot; what the backbone says without training
     notes: tuple[str, ...]  # sentences for people
+    trials: tuple[Mapping[str, Any], ...] = ()  # settings that were searched, workers.training.tuning.Trial
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storing."""
@@ -91,4 +92,4 @@ class TrainingRecord:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "TrainingRecord":
         """Read what `to_json` wrote."""
-        return cls(**{**values, "notes": tuple(values["notes"])})
+        return cls(**{**values, "notes": tuple(values["notes"]), "trials": tuple(values.get("trials", ()))})

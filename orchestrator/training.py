@@ -166,6 +166,11 @@ def _check_options(options: TrainOptions) -> None:
         get_backbone(options.backbone)
     else:
         get_published_backbone(options.backbone)
+    if options.tunes and options.mode is not TrainMode.HEAD:
+        raise UsageError(
+            f"--tune is for --mode head, where a fit takes a fraction of a second; received --mode {options.mode}. "
+            "Leave it out, or train a head."
+        )
     if options.unfreeze is None:
         return
     if options.mode is not TrainMode.FINETUNE:

@@ -1,6 +1,7 @@
 """Models as tables and sentences on standard output."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -77,6 +78,7 @@ def print_model(summary: ModelSummary) -> None:
             ("epochs", f"{record.num_epochs}, the best was {record.best_epoch}"),
             ("seed", str(record.options["seed"])),
         ]
+        rows += [("tried" if not number else "", _trial(trial)) for number, trial in enumerate(record.trials)]
         rows += [(f"{split} images", _by_class(counts)) for split, counts in record.num_images.items()]
     if summary.temperature is not None:
         rows.append(("temperature", f"{summary.temperature:.3f}"))
@@ -193,3 +195,10 @@ def _remarks(summary: ModelSummary, record: TrainingRecord, job: JobSummary) -> 
 
 def _by_class(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items())
+
+
+def _trial(trial: Mapping[str, Any]) -> str:
+    return (
+        f"rate {trial['learning_rate']:g}, {trial['num_epochs']} epochs at most, augmentation {trial['augment']}: "
+        f"validation loss {trial['val_loss']:.4f}"
+    )

@@ -63,6 +63,10 @@ def train(
     learning_rate: Annotated[
         Optional[float], typer.Option(help="Step size; what suits the mode if not given.", metavar="RATE")
     ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Search for rate, epochs and augmentation, by the validation images; heads only."),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
     resize: Annotated[ResizeMode, typer.Option(help="How an image becomes the network's input.")] = ResizeMode.CROP,
     max_bad: Annotated[
@@ -112,6 +116,7 @@ def train(
             patience=DEFAULT_PATIENCE[mode] if early_stop is None else early_stop,
             learning_rate=_positive(learning_rate),
             seed=seed,
+            tunes=tune,
             resize=resize,
             max_bad_share=parse_share(max_bad),
         ),

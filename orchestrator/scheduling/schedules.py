@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core.errors import UsageError
 from core.settings import Settings
-from core.types import CatchUp
+from core.types import CatchUp, TrainMode
 from db.clock import read_now
 from db.database import Database
 from db.ledger.control import get_job
@@ -77,12 +77,16 @@ def make_schedule(
         relabel_job_id=request.relabel_job_id,
     )
     with database.write() as session:
-        first_trained(session, request.model)
+        first = first_trained(session, request.model)
+        if request.tunes and first.mode is not TrainMode.HEAD:
+            raise UsageError(
+                f"--tune is for models in mode head; {request.model!r} is in mode {first.mode}. Leave it out."
+            )
         if request.relabel_job_id is not None and get_job(session, request.relabel_job_id).kind.is_training:
             raise UsageError(f"--relabel {request.relabel_job_id} is a training. Expected a job of `labelyard label`.")
         starts_at = read_now(session) if at_s is None else at_s
-        first = times.next_after(starts_at)
-        if first is None:
+        first_at = times.next_after(starts_at)
+        if first_at is None:
             raise UsageError(f"--cron {request.cron!r} never fires: there is no such day.")
         add_schedule(session, new, at_s=starts_at)
-    return first
+    return first_at

@@ -75,7 +75,9 @@ class Fitter:
                 return self._fit_network(None)
 
     def _fit_head(self) -> Fitted:
-        train, val = self._head_examples(Split.TRAIN), self._head_examples(Split.VAL)
+        train, val = (
+            head_examples(self._tools, self._contents, self._division, split) for split in (Split.TRAIN, Split.VAL)
+        )
         learner = LinearLearner(train.array, len(self._options.classes))
         result = self._runner.run(TrainMode.HEAD, learner, train, val)
         head = learner.head(self._labels())
@@ -87,16 +89,6 @@ class Fitter:
             num_backbone_parameters(self._tools.work.spec),
             result,
         )
-
-    def _head_examples(self, split: Split) -> ArrayExamples:
-        samples = self._division.samples[split]
-        features = np.stack([self._contents.vectors[self._contents.sha256[sample.ordinal]] for sample in samples])
-        class_indices = _class_indices(samples)
-        if split is Split.TRAIN and self._options.augment is not Augment.NONE:
-            copies, copied_indices = self._tools.features_of_copies(samples, self._contents)
-            features = np.concatenate([features, copies])
-            class_indices = np.concatenate([class_indices, copied_indices])
-        return ArrayExamples(features, class_indices)
 
     def _fit_network(self, head: Head | None) -> Fitted:
         # Keras comes with them.
@@ -154,6 +146,23 @@ class Fitter:
     def _labels(self) -> tuple[ClassLabel, ...]:
         with self._tools.runtime.database.read() as session:
             return tuple(label for _, label in sorted(class_labels(session, self._tools.work.model.id).items()))
+
+
+def head_examples(tools: Tools, contents: Contents, division: Division, split: Split) -> ArrayExamples:
+    """What a head is fitted to: the features of a split, with those of augmented copies if it is for learning.
+
+    Raises:
+        LeaseLostError: the training was taken away.
+        TrainingError: an image cannot be read any more.
+    """
+    samples = division.samples[split]
+    features = np.stack([contents.vectors[contents.sha256[sample.ordinal]] for sample in samples])
+    class_indices = _class_indices(samples)
+    if split is Split.TRAIN and tools.work.options.augment is not Augment.NONE:
+        copies, copied_indices = tools.features_of_copies(samples, contents)
+        features = np.concatenate([features, copies])
+        class_indices = np.concatenate([class_indices, copied_indices])
+    return ArrayExamples(features, class_indices)
 
 
 def _class_indices(samples: Sequence[Sample]) -> np.ndarray:

@@ -1,6 +1,9 @@
 """The training use case, as a story: read, divide, fit, measure, write."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import structlog
@@ -22,6 +25,7 @@ from workers.training.division import Division, divide
 from workers.training.fits import Fitted, Fitter
 from workers.training.stages import StageRunner
 from workers.training.tools import Tools, get_tools
+from workers.training.tuning import tune
 from workers.training.work import read_training
 
 logger = structlog.get_logger(__name__)
@@ -50,11 +54,17 @@ def train(runtime: Runtime, lease: HeldLease) -> None:
         contents = collect_contents(tools.extract(source, work.samples))
         known.save()
         division = divide(work, contents)
+        trials: tuple[Mapping[str, Any], ...] = ()
+        if work.options.tunes:
+            tuned = tune(tools, contents, division)
+            work, trials = replace(work, options=tuned.options), tuned.trials
+            tools = replace(tools, work=work)
         checkpoints = Checkpoints(runtime.database, work.model, lease)
         runner = StageRunner(work.options, division.samples[Split.TRAIN], checkpoints, lease)
         fitted = Fitter(tools, contents, division, runner).fit()
         answers = answer(fitted.head, fitted.vectors, contents, division)
         record = _record(tools, contents, division, fitted, duration_s=time.monotonic() - started_at_s)
+        record = replace(record, trials=trials)
         evaluations = measure(answers, work, contents, division)
         write(runtime.database, work, contents, division, Conclusion(answers, fitted.changed, evaluations, record))
     logger.info("model_trained", model=work.model.label, num_epochs=record.num_epochs, duration_s=record.duration_s)

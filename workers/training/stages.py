@@ -74,7 +74,7 @@ class StageRunner:
             TrainingError: the loss is no number from the first epoch on.
             DamagedModelError: another version of Labelyard wrote the checkpoint of a network.
         """
-        fitting = Fitting(learner, self._fit_options(stage))
+        fitting = Fitting(learner, fit_options(self._options, stage, self._class_weights))
         if self._saved is not None and self._saved[0] is stage:
             self._restore(stage, fitting, self._saved[1])
         before = self._num_epochs_before
@@ -105,21 +105,29 @@ class StageRunner:
             # A head is fitted anew before anyone could do anything about it.
             logger.warning("checkpoint_ignored", stage=stage, problem=str(error))
 
-    def _fit_options(self, stage: TrainMode) -> FitOptions:
-        # What a user says of epochs and rate is for the mode that he names. A head before fine-tuning is fitted as
-        # well as one by itself would be, whatever fine-tuning is allowed to cost; it takes seconds.
-        is_asked_for = stage is self._options.mode
-        rate = self._options.learning_rate if is_asked_for else None
-        num_epochs = self._options.num_epochs if is_asked_for else DEFAULT_NUM_EPOCHS
-        return FitOptions(
-            stage=stage,
-            num_epochs=num_epochs,
-            patience=self._options.patience,
-            learning_rate=rate or DEFAULT_LEARNING_RATES[stage],
-            seed=self._options.seed,
-            class_weights=self._class_weights,
-            batch_size=BATCH_SIZE,
-        )
+
+def fit_options(options: TrainOptions, stage: TrainMode, weights: tuple[float, ...] | None) -> FitOptions:
+    """How a stage of a training is fitted.
+
+    Args:
+        options: of the training.
+        stage: one of those that its mode has.
+        weights: what an image of each class weighs; `class_weights`.
+    """
+    # What a user says of epochs and rate is for the mode that he names. A head before fine-tuning is fitted as well as
+    # one by itself would be, whatever fine-tuning is allowed to cost; it takes seconds.
+    is_asked_for = stage is options.mode
+    rate = options.learning_rate if is_asked_for else None
+    num_epochs = options.num_epochs if is_asked_for else DEFAULT_NUM_EPOCHS
+    return FitOptions(
+        stage=stage,
+        num_epochs=num_epochs,
+        patience=options.patience,
+        learning_rate=rate or DEFAULT_LEARNING_RATES[stage],
+        seed=options.seed,
+        class_weights=weights,
+        batch_size=BATCH_SIZE,
+    )
 
 
 def class_weights(options: TrainOptions, train: Sequence[Sample]) -> tuple[float, ...] | None:
