@@ -128,10 +128,25 @@ class Settings(BaseSettings):
     sweep_interval_s: Annotated[float, Field(gt=0)] = Field(
         default=10.0, description="Seconds between two looks for expired leases and lost wake-ups."
     )
+    webhook_url: SecretStr | None = Field(
+        default=None, description="Address that is told of jobs that end and of schedules' decisions. Empty: none."
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="What its messages are signed with: `whsec_` and base64, or any text. Empty: unsigned.",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server, `smtp://USER:PASSWORD@HOST:587` (STARTTLS) or `smtps://…`. Empty: no mail is sent.",
+    )
+    mail_from: str | None = Field(default=None, description="Sender of mails.")
+    mail_to: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Receivers of mails, separated by commas."
+    )
     log_level: LogLevel = Field(default=LogLevel.WARNING, description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: LogFormat = Field(default=LogFormat.CONSOLE, description="`console` or `json`.")
 
-    @field_validator("preload", "source_roots", mode="before")
+    @field_validator("preload", "source_roots", "mail_to", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         if isinstance(value, str):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, TomlConfigSettingsSource
@@ -67,6 +68,9 @@ def _for_people(value: object) -> str:
 
 
 def _masked(url: str) -> str:
+    if url.startswith(("http://", "https://")):
+        # Of an address that is called, the path may be the secret.
+        return f"{urlsplit(url).scheme}://{urlsplit(url).hostname}/***"
     try:
         return mask(make_url(url))
     except (ArgumentError, ValueError):

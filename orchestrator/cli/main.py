@@ -17,6 +17,7 @@ from orchestrator.cli import (
     label,
     labels,
     models,
+    notifications,
     review,
     schedule,
     setup,
@@ -49,6 +50,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
 app.add_typer(review.app, name="review")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(notifications.app, name="notifications")
 app.add_typer(features.app, name="features")
 app.add_typer(db.app, name="db")
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import DatasetError, LabelyardError, TrainingError, UsageError
 from core.settings import Settings
-from core.types import JobState, RunState
+from core.types import Event, JobState, RunState
 from db.database import Database
 from db.datasets import classes_of, newest_learned
 from db.label_tables import DatasetTable
@@ -20,6 +20,8 @@ from db.promotions import champion_of, promote
 from db.schedule_tables import ScheduleRunTable, ScheduleTable
 from db.schedules import lock_run
 from db.tables import JobTable
+from orchestrator.notifying import tell
+from orchestrator.notifying.payloads import decision_facts, drift_facts
 from orchestrator.relabelling import submit_relabel
 from orchestrator.retraining.composing import LabelledContent, compose, ensure_dataset
 from orchestrator.retraining.found import read_contents
@@ -28,6 +30,10 @@ from orchestrator.retraining.verdicts import judge
 from orchestrator.rules import judge_condition, parse_condition, parse_promotion
 from orchestrator.scheduling.decisions import decide
 from orchestrator.scheduling.facts import facts_of
+
+# From here on the population stability index is called a significant change.
+# Source: Siddiqi, "Credit Risk Scorecards", 2006, chapter 9, has 0.25; the rule of the examples has 0.2.
+DRIFT_WORTH_TELLING = 0.2
 
 
 class Steps:
@@ -85,6 +91,9 @@ class Steps:
             condition = parse_condition(schedule.condition)
             facts = facts_of(session, champion, condition, at_s=self._at_s)
             run.facts = asdict(facts)
+            if facts.drift is not None and facts.drift > DRIFT_WORTH_TELLING:
+                told = drift_facts(schedule, champion.label, facts.drift)
+                tell(session, self._settings, Event.DRIFT_FOUND, f"run:{run.id}", told, at_s=self._at_s)
             judgement = judge_condition(condition, facts)
             if not judgement.holds:
                 self._close(run, RunState.SKIPPED, judgement.reason)
@@ -152,6 +161,9 @@ class Steps:
         if decision.promotes:
             promote(session, challenger)
         self._close(run, RunState.PROMOTED if decision.promotes else RunState.REFUSED, decision.reason)
+        event = Event.CHALLENGER_PROMOTED if decision.promotes else Event.CHALLENGER_REFUSED
+        told = decision_facts(schedule, run, run.verdict)
+        tell(session, self._settings, event, f"run:{run.id}", told, at_s=self._at_s)
         if decision.promotes and schedule.relabel_job_id is not None:
             run.ended_at = None
 

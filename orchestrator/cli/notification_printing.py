@@ -1,0 +1,55 @@
+"""Notifications as a table on standard output."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from db.schedule_tables import NotificationTable
+from orchestrator.cli.printing import MIN_TEXT_WIDTH, console, print_line, printable
+from orchestrator.cli.times import when
+from orchestrator.notifying.sentences import subject_of
+
+
+def print_notifications(rows: Sequence[NotificationTable]) -> None:
+    """Print what was told, newest first."""
+    if not rows:
+        print_line("Nobody was told of anything yet. docs/notifications.md says how to set it up.")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("when", "by", "state", "tries"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("what", "problem"):
+        table.add_column(heading, overflow="fold", min_width=MIN_TEXT_WIDTH)
+    for row in rows:
+        table.add_row(
+            when(row.created_at),
+            row.channel,
+            _state(row),
+            str(row.attempts),
+            printable(subject_of(row.event, row.payload)),
+            printable(row.problem or ""),
+        )
+    console().print(table)
+
+
+def to_json(row: NotificationTable) -> dict[str, Any]:
+    """Plain values."""
+    return {
+        "id": row.id,
+        "event": row.event,
+        "channel": row.channel,
+        "state": _state(row),
+        "created_at": row.created_at,
+        "delivered_at": row.delivered_at,
+        "attempts": row.attempts,
+        "next_try_at": row.next_try_at,
+        "problem": row.problem,
+        "data": row.payload,
+    }
+
+
+def _state(row: NotificationTable) -> str:
+    if row.delivered_at is not None:
+        return "delivered"
+    return "waiting" if row.next_try_at is not None else "given up"

@@ -1,0 +1,33 @@
+"""What a message says to people: a line, and a few more."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.types import Event
+
+
+def subject_of(event: Event, data: Mapping[str, Any]) -> str:
+    """One line."""
+    match event:
+        case Event.JOB_DONE:
+            return f"Job {data['job_id']} is done: {data['name']}"
+        case Event.JOB_FAILED:
+            return f"Job {data['job_id']} has failed: {data['name']}"
+        case Event.CHALLENGER_PROMOTED:
+            return f"{data['challenger']} is in use now, in place of {data['champion']}"
+        case Event.CHALLENGER_REFUSED:
+            return f"{data['challenger']} was refused; {data['champion']} stays in use"
+        case Event.DRIFT_FOUND:
+            return f"The images that {data['model']} labels have drifted ({data['drift']:.2f})"
+
+
+def body_of(event: Event, data: Mapping[str, Any]) -> str:
+    """The subject as a sentence, then every fact on a line of its own."""
+    lines = [f"{key.replace('_', ' ')}: {_shown(value)}" for key, value in data.items() if value is not None]
+    return "\n".join([f"{subject_of(event, data)}.", "", *lines, ""])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(part)}" for key, part in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
