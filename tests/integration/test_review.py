@@ -80,6 +80,15 @@ def test_no_image_is_handed_out_twice_also_to_two_people_at_once(worker: ColourW
         hand_out(worker.ledger, ReviewRequest("colours"))
 
 
+def test_two_people_who_ask_for_the_same_at_once_get_different_images(worker: ColourWorker, pictures: Path):
+    label(worker, pictures)
+    with ThreadPoolExecutor(2) as pool:
+        rounds = list(pool.map(lambda _: hand_out(worker.ledger, ReviewRequest("colours", count=3)), range(2)))
+    handed_out = [image.sha256 for images in rounds for image in images]
+    assert all(rounds)
+    assert len(handed_out) == len(set(handed_out))
+
+
 def test_what_is_labelled_or_learned_from_and_copies_are_not_handed_out(
     worker: ColourWorker, pictures: Path, tmp_path: Path
 ):
