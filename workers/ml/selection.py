@@ -10,7 +10,7 @@ import numpy as np
 
 from core.types import Strategy
 
-# Comparing images costs candidates times chosen. These, all of them chosen, take a quarter of a minute.
+# Comparing images costs candidates times chosen. These, all of them chosen, take twenty seconds.
 MAX_COMPARED = 5_000
 
 

@@ -20,11 +20,11 @@ def answers(best: np.ndarray) -> Answers:
     return Answers(np.tile([0, 1], (len(best), 1)), np.stack([best, 1 - best], axis=1), 2)
 
 
-def select_images(strategy, said, features, labelled, *, count, seed, per_class=None):
+def choose_images(wanted, said, features, *, labelled=None, seed=0):
     """Choose in both steps."""
-    wanted, rng = Wanted(strategy, count, per_class), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     positions = preselect(said, wanted, rng)
-    if strategy.compares:
+    if wanted.strategy.compares:
         positions = positions[compare(said.take(positions), features[positions], labelled, wanted, rng)]
     return positions.tolist()
 
@@ -73,7 +73,7 @@ def test_a_choice_is_the_same_for_a_seed_has_no_image_twice_and_is_as_large_as_a
     best, features = rng.uniform(0.5, 1.0, 300), rng.normal(size=(300, 8))
 
     def choose(seed: int) -> list[int]:
-        return select_images(strategy, answers(best), features, features[:20], count=30, seed=seed)
+        return choose_images(Wanted(strategy, 30), answers(best), features, labelled=features[:20], seed=seed)
 
     assert choose(3) == choose(3)
     assert len(set(choose(3))) == 30
@@ -84,7 +84,7 @@ def test_mixed_takes_uncertain_images_that_are_unlike_each_other():
     # Of three hundred, twenty are uncertain copies of one image, eighty uncertain and different, the others certain.
     features = np.concatenate([np.tile(rng.normal(size=(1, 16)), (20, 1)), rng.normal(size=(280, 16))])
     best = np.concatenate([np.full(100, 0.52), np.full(200, 0.99)])
-    mixed = select_images(Strategy.MIXED, answers(best), features, None, count=20, seed=0)
+    mixed = choose_images(Wanted(Strategy.MIXED, 20), answers(best), features)
     assert sum(position < 20 for position in mixed) <= 2
     assert sum(position < 100 for position in mixed) >= 18
 
@@ -103,8 +103,8 @@ def test_probabilities_are_those_that_were_kept_and_an_even_share_of_the_rest():
 
 def test_only_strategies_that_compare_images_need_features():
     said = answers(np.array([0.9, 0.6]))
-    assert select_images(Strategy.UNCERTAIN, said, None, None, count=1, seed=0) == [1]
-    assert len(select_images(Strategy.RANDOM, said, None, None, count=2, seed=0)) == 2
+    assert choose_images(Wanted(Strategy.UNCERTAIN, 1), said, None) == [1]
+    assert len(choose_images(Wanted(Strategy.RANDOM, 2), said, None)) == 2
 
 
 @pytest.mark.parametrize("strategy", list(Strategy))
@@ -113,7 +113,7 @@ def test_of_one_class_not_more_are_taken_than_asked(strategy: Strategy, per_clas
     rng = np.random.default_rng(4)
     called = rng.integers(3, size=(200, 1))
     said = Answers(called, rng.uniform(0.4, 1, (200, 1)), 3)
-    chosen = select_images(strategy, said, rng.normal(size=(200, 4)), None, count=50, seed=0, per_class=per_class)
+    chosen = choose_images(Wanted(strategy, 50, per_class), said, rng.normal(size=(200, 4)))
     assert np.bincount(called[chosen, 0]).tolist() == [per_class] * 3
     assert len(set(chosen)) == len(chosen)
 
@@ -122,7 +122,7 @@ def test_under_a_limit_mixed_still_takes_uncertain_images():
     rng = np.random.default_rng(5)
     best = np.concatenate([np.full(50, 0.52), np.full(450, 0.999)])
     said = Answers(np.stack([np.arange(500) % 2, 1 - np.arange(500) % 2], axis=1), answers(best).scores, 2)
-    chosen = select_images(Strategy.MIXED, said, rng.normal(size=(500, 16)), None, count=20, seed=0, per_class=10)
+    chosen = choose_images(Wanted(Strategy.MIXED, 20, per_class=10), said, rng.normal(size=(500, 16)))
     assert sum(position < 50 for position in chosen) >= 18
 
 
