@@ -137,6 +137,11 @@ class Strategy(StrEnum):
     RANDOM = "random"
     MIXED = "mixed"  # it hesitates, and they are unlike each other
 
+    @property
+    def compares(self) -> bool:
+        """Whether it needs features of the images."""
+        return self in (Strategy.DIVERSE, Strategy.MIXED)
+
 
 class CatchUp(StrEnum):
     """What becomes of fire times that nobody was there for."""

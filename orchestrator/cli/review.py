@@ -23,7 +23,7 @@ def next_images(
     job: Annotated[
         Optional[int], typer.Option(help="Whose images; the newest job of that model, if not said.", metavar="JOB")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many images.")] = 20,
+    count: Annotated[int, typer.Option(min=1, max=5_000, help="How many images.")] = 20,
     strategy: Annotated[
         Strategy,
         typer.Option(

@@ -1,5 +1,6 @@
 """Images of a job that a person could be asked about: not labelled, learned from by nobody, never handed out."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,13 +15,17 @@ from db.label_tables import AnnotationTable, DatasetItemTable, DatasetTable, Rev
 from db.ledger.control import get_job
 from db.ledger.progress import models_of
 from db.model_tables import ModelTable
+from db.results import class_labels
 from db.rows import read_topk
 from db.tables import ImageTable, JobModelTable, JobTable, ResultTable
-from orchestrator.retraining.composing import latest_dataset
 from workers.ml.selection import Answers
 
 # Labelled images that candidates are compared with; of more, as many.
-MAX_LABELLED = 20_000
+MAX_LABELLED = 5_000
+# Classes of each prediction that are looked at; more tell little of how unsure a model is.
+MAX_CLASSES = 5
+# SQLite before 3.32 takes 999 parameters in a statement.
+_KEYS_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +41,25 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Candidates:
-    """The candidates of one job."""
+    """The candidates of one job, as arrays: there may be a million."""
 
     job_id: int
     model: ModelTable  # the version that predicted
-    images: Sequence[Candidate]
-
-    def answers(self, num_classes: int) -> Answers:
-        """What the model says of each."""
-        return Answers(
-            np.array([[index for index, _ in image.topk] for image in self.images], int),
-            np.array([[score for _, score in image.topk] for image in self.images]),
-            num_classes,
-        )
+    ordinals: np.ndarray  # (N,) int64
+    answers: Answers
 
 
 def find_candidates(session: Session, name: str, job_id: int | None) -> Candidates:
     """Look for images worth asking about.
 
     Args:
-        session: a writing transaction; what the first training learned from is noted if it was not yet.
+        session: any transaction, after `latest_dataset` has noted what the first training learned from.
         name: of the model.
         job_id: whose images; None: of the newest job that a version of that name has labelled.
 
     Raises:
         UsageError: there is no such job, or its images were not hashed.
     """
-    latest_dataset(session, name)
     job = get_job(session, _newest_job(session, name) if job_id is None else job_id)
     model = next((model for model in models_of(session, job.id) if model.name == name), None)
     if model is None or job.kind is not JobKind.LABEL:
@@ -72,7 +69,24 @@ def find_candidates(session: Session, name: str, job_id: int | None) -> Candidat
     if job.state is not JobState.DONE:
         raise UsageError(f"Job {job.id} is {job.state}. What is worth a look is known when it is done.")
     _require_hashes(session, job.id, model.id)
-    return Candidates(job.id, model, _images(session, name, job.id, model.id))
+    ordinals, indices, scores = _answers(session, name, job.id, model.id)
+    return Candidates(job.id, model, ordinals, Answers(indices, scores, len(class_labels(session, model.id))))
+
+
+def read_images(session: Session, candidates: Candidates, positions: Sequence[int]) -> list[Candidate]:
+    """Some candidates as they are handed out, in the order of their positions."""
+    ordinals = [int(candidates.ordinals[position]) for position in positions]
+    found: dict[int, Candidate] = {}
+    for first in range(0, len(ordinals), _KEYS_AT_A_TIME):
+        rows = session.execute(
+            select(ResultTable.ordinal, ImageTable.name, ImageTable.locator, ResultTable.sha256, ResultTable.topk)
+            .join(ImageTable, (ImageTable.job_id == ResultTable.job_id) & (ImageTable.ordinal == ResultTable.ordinal))
+            .where(ResultTable.job_id == candidates.job_id, ResultTable.model_id == candidates.model.id)
+            .where(ResultTable.ordinal.in_(ordinals[first : first + _KEYS_AT_A_TIME]))
+        )
+        for ordinal, name, locator, sha256, topk in rows:
+            found[ordinal] = Candidate(ordinal, name, locator, str(sha256), read_topk(str(topk)))
+    return [found[ordinal] for ordinal in ordinals]
 
 
 def labelled_hashes(session: Session, name: str) -> list[str]:
@@ -113,15 +127,15 @@ def _require_hashes(session: Session, job_id: int, model_id: int) -> None:
         )
 
 
-def _images(session: Session, name: str, job_id: int, model_id: int) -> list[Candidate]:
+def _answers(session: Session, name: str, job_id: int, model_id: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ordinals (N,), class indices (N, K) and probabilities (N, K) of the candidates, in the order of the job."""
     in_a_dataset = (
         exists()
         .where(DatasetItemTable.dataset_id == DatasetTable.id, DatasetTable.model == name)
         .where(DatasetItemTable.sha256 == ResultTable.sha256)
     )
     rows = session.execute(
-        select(ResultTable.ordinal, ImageTable.name, ImageTable.locator, ResultTable.sha256, ResultTable.topk)
-        .join(ImageTable, (ImageTable.job_id == ResultTable.job_id) & (ImageTable.ordinal == ResultTable.ordinal))
+        select(ResultTable.ordinal, ResultTable.sha256, ResultTable.topk)
         .where(
             ResultTable.job_id == job_id,
             ResultTable.model_id == model_id,
@@ -132,9 +146,19 @@ def _images(session: Session, name: str, job_id: int, model_id: int) -> list[Can
             ~in_a_dataset,
         )
         .order_by(ResultTable.ordinal)
+        .execution_options(yield_per=10_000)
     )
-    found: dict[str, Candidate] = {}
-    for ordinal, image, locator, sha256, topk in rows:
+    seen: set[bytes] = set()
+    ordinals, indices, scores = array("q"), array("q"), array("d")
+    for ordinal, sha256, topk in rows:
         # Of files with one content the first will do.
-        found.setdefault(str(sha256), Candidate(ordinal, image, locator, str(sha256), read_topk(str(topk))))
-    return list(found.values())
+        content = bytes.fromhex(str(sha256))
+        if content in seen:
+            continue
+        seen.add(content)
+        ordinals.append(ordinal)
+        best = read_topk(str(topk))[:MAX_CLASSES]
+        indices.extend(index for index, _ in best)
+        scores.extend(score for _, score in best)
+    shape = (len(ordinals), len(indices) // max(1, len(ordinals)))
+    return np.array(ordinals), np.array(indices).reshape(shape), np.array(scores).reshape(shape)

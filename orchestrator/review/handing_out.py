@@ -1,5 +1,6 @@
 """Choosing what a person looks at next, and noting it, so that no image is handed out twice."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,8 +18,9 @@ from db.label_tables import AnnotationTable, ReviewTable
 from db.model_tables import ModelTable
 from db.results import class_labels
 from orchestrator.kept import kept_features
-from orchestrator.review.candidates import Candidate, Candidates, find_candidates, labelled_hashes
-from workers.ml.selection import limit_per_class, select_images, uncertainty
+from orchestrator.retraining.composing import latest_dataset
+from orchestrator.review.candidates import Candidate, Candidates, find_candidates, labelled_hashes, read_images
+from workers.ml.selection import Wanted, compare, preselect, uncertainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,26 @@ class HandedOut:
 def hand_out(database: Database, request: ReviewRequest) -> list[HandedOut]:
     """Choose images and note them.
 
+    Choosing takes a while and holds no lock. Who was handed the same images in that time was quicker: of others the
+    rest is handed out, and if none is left, others are chosen.
+
     Raises:
         UsageError: there is no such job, or nothing is left of it.
     """
     with database.write() as session:
-        candidates = find_candidates(session, request.model, request.job_id)
-        if not candidates.images:
-            raise UsageError(
-                f"Nothing is left to look at in job {candidates.job_id}: every image has a label, or was handed out "
-                "(`labelyard review list`). Label more photographs."
-            )
-        chosen = _choose(session, candidates, request)
-        return _note(session, candidates, chosen, request)
+        latest_dataset(session, request.model)
+    while True:
+        with database.read() as session:
+            candidates = find_candidates(session, request.model, request.job_id)
+            if not len(candidates.ordinals):
+                raise UsageError(
+                    f"Nothing is left to look at in job {candidates.job_id}: every image has a label, or was handed "
+                    "out (`labelyard review list`). Label more photographs."
+                )
+            chosen = _choose(session, candidates, request)
+        with database.write() as session:
+            if handed_out := _note(session, candidates, chosen, request):
+                return handed_out
 
 
 def open_reviews(session: Session, model: str) -> list[ReviewTable]:
@@ -84,26 +94,28 @@ def open_reviews(session: Session, model: str) -> list[ReviewTable]:
 
 
 def _choose(session: Session, candidates: Candidates, request: ReviewRequest) -> list[tuple[Candidate, float]]:
-    answers = candidates.answers(len(class_labels(session, candidates.model.id)))
-    hesitation = uncertainty(answers.scores, answers.num_classes)
-    features, labelled = None, None
-    if request.strategy in (Strategy.DIVERSE, Strategy.MIXED):
-        features, labelled = _features(session, candidates, request)
-    # With a limit per class, more have to be in order than are wanted.
-    wanted = request.count if request.per_class is None else len(candidates.images)
-    order = select_images(request.strategy, answers, features, labelled, count=wanted, seed=request.seed)
-    if request.per_class is not None:
-        order = limit_per_class(order, answers.indices[:, 0], per_class=request.per_class, count=request.count)
-    return [(candidates.images[position], float(hesitation[position])) for position in order]
+    wanted = Wanted(request.strategy, request.count, request.per_class)
+    rng = np.random.default_rng(request.seed)
+    answers = candidates.answers
+    positions = preselect(answers, wanted, rng)
+    images = read_images(session, candidates, positions.tolist())
+    if request.strategy.compares:
+        features, labelled = _features(session, candidates, images, request)
+        order = compare(answers.take(positions), features, labelled, wanted, rng)
+        positions, images = positions[order], [images[place] for place in order]
+    hesitation = uncertainty(answers.scores[positions], answers.num_classes)
+    return list(zip(images, hesitation.tolist(), strict=True))
 
 
-def _features(session: Session, candidates: Candidates, request: ReviewRequest) -> tuple[np.ndarray, np.ndarray | None]:
-    """The features of all candidates, and of what is labelled.
+def _features(
+    session: Session, candidates: Candidates, images: Sequence[Candidate], request: ReviewRequest
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The features of images that are to be compared, and of what is labelled.
 
     Raises:
         UsageError: there are none.
     """
-    hashes = [image.sha256 for image in candidates.images]
+    hashes = [image.sha256 for image in images]
     found = kept_features(session, candidates.model, hashes)
     if len(found) < len(hashes):
         raise UsageError(

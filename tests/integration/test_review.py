@@ -2,11 +2,13 @@
 
 import csv
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from colours import ColourWorker, paint, settings_for_submitting, train
+from program import Cli
 from sqlalchemy import delete, update
 
 from core.errors import UnknownJobError, UsageError
@@ -78,6 +80,15 @@ def test_no_image_is_handed_out_twice_also_to_two_people_at_once(worker: ColourW
     assert len(handed_out) + len(rest) == 10
     with pytest.raises(UsageError, match="Nothing is left"):
         hand_out(worker.ledger, ReviewRequest("colours"))
+
+
+def test_two_people_who_ask_for_the_same_at_once_get_different_images(worker: ColourWorker, pictures: Path):
+    label(worker, pictures)
+    with ThreadPoolExecutor(2) as pool:
+        rounds = list(pool.map(lambda _: hand_out(worker.ledger, ReviewRequest("colours", count=3)), range(2)))
+    handed_out = [image.sha256 for images in rounds for image in images]
+    assert all(rounds)
+    assert len(handed_out) == len(set(handed_out))
 
 
 def test_what_is_labelled_or_learned_from_and_copies_are_not_handed_out(
@@ -155,3 +166,39 @@ def test_the_hash_on_a_sheet_is_that_of_the_file(worker: ColourWorker, pictures:
     label(worker, pictures)
     (image,) = hand_out(worker.ledger, ReviewRequest("colours", count=1))
     assert image.sha256 == hashlib.sha256((pictures / Path(image.image).name).read_bytes()).hexdigest()
+
+
+def test_a_person_is_told_what_to_look_at_and_what_to_do_with_it(
+    worker: ColourWorker, pictures: Path, database_url: str, tmp_path: Path
+):
+    label(worker, pictures)
+    cli = Cli(os.environ | {"LABELYARD_DATABASE_URL": database_url, "LABELYARD_HOME": str(tmp_path)}, tmp_path)
+
+    done = cli("review", "next", "--model", "colours", "--count", "2", "--out", "look.csv")
+
+    assert done.returncode == 0, done.stderr
+    assert "labelyard labels import look.csv --model colours" in " ".join(done.stdout.split())
+    with (tmp_path / "look.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    assert all(Path(row["image"]).is_file() for row in rows)
+    waiting = cli.json("review", "list", "--model", "colours")
+    assert {Path(image["image"]).name for image in waiting} == {Path(row["image"]).name for row in rows}
+
+    done = cli("labels", "import", "look.csv", "--model", "colours")
+
+    assert done.returncode == 0, done.stderr
+    assert cli.json("review", "list", "--model", "colours") == []
+
+
+def test_no_image_is_handed_out_if_the_sheet_cannot_be_written(
+    worker: ColourWorker, pictures: Path, database_url: str, tmp_path: Path
+):
+    label(worker, pictures)
+    cli = Cli(os.environ | {"LABELYARD_DATABASE_URL": database_url, "LABELYARD_HOME": str(tmp_path)}, tmp_path)
+
+    done = cli("review", "next", "--model", "colours", "--out", "nowhere/look.csv")
+
+    assert done.returncode == 2
+    assert "does not exist" in " ".join(done.stderr.split())
+    assert cli.json("review", "list", "--model", "colours") == []

@@ -19,7 +19,9 @@ def fit_thresholds(
     """Find, for each class, the lowest score from which on enough of its answers are right.
 
     Of the held-out images that are called a class with at least that score, the wished share are that class. It is what
-    was counted on them, not a bound: with few images the share on others may well be lower.
+    was counted on them, not a bound, and of many scores the one that looked good is taken: on other images the share is
+    lower. Of answers that are as precise as their scores say, where 95% were wished, 88% were right with 25 held-out
+    answers for each class, 92% with 100, 93% with 300 and 94.5% with 1,000 (150 seeded samples each).
 
     Args:
         true: (N,) int, class indices.

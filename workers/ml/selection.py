@@ -1,6 +1,7 @@
 """Which images are worth a human look: those that a model hesitates about, and those unlike what is labelled.
 
-Works on scores and feature vectors; it must not know where images are or what has been looked at before.
+Works on scores and feature vectors, in two steps: of a million images the scores fit in memory and the features do not.
+It must not know where images are or what has been looked at before.
 """
 
 from dataclasses import dataclass
@@ -9,8 +10,17 @@ import numpy as np
 
 from core.types import Strategy
 
-# Comparing images costs candidates times chosen; of more candidates, as many are drawn, or the most uncertain taken.
-MAX_COMPARED = 20_000
+# Comparing images costs candidates times chosen. These, all of them chosen, take twenty seconds.
+MAX_COMPARED = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for."""
+
+    strategy: Strategy
+    count: int
+    per_class: int | None = None  # at most so many that the model calls the same; None: as many as there are
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -21,13 +31,16 @@ class Answers:
     scores: np.ndarray  # (N, K) float in [0, 1], their probabilities
     num_classes: int  # C; what the best K leave is spread evenly over the others
 
-    def probabilities(self, positions: np.ndarray) -> np.ndarray:
-        """The probabilities of all classes for some images, (M, C) float64."""
-        indices, scores = self.indices[positions], self.scores[positions]
-        num_rest = self.num_classes - scores.shape[1]
-        rest = np.clip(1.0 - scores.sum(axis=1), 0.0, 1.0) / num_rest if num_rest > 0 else np.zeros(len(scores))
+    def take(self, positions: np.ndarray) -> "Answers":
+        """Those for some of the images."""
+        return Answers(self.indices[positions], self.scores[positions], self.num_classes)
+
+    def probabilities(self) -> np.ndarray:
+        """The probabilities of all classes, (N, C) float64."""
+        num_rest = self.num_classes - self.scores.shape[1]
+        rest = np.clip(1.0 - self.scores.sum(axis=1), 0.0, 1.0) / max(num_rest, 1)
         full = np.repeat(rest[:, np.newaxis], self.num_classes, axis=1)
-        np.put_along_axis(full, indices, scores, axis=1)
+        np.put_along_axis(full, self.indices, self.scores, axis=1)
         return full
 
 
@@ -70,52 +83,84 @@ def entropy(scores: np.ndarray, num_classes: int) -> np.ndarray:
     return share
 
 
-def select_images(
-    strategy: Strategy,
-    answers: Answers,
-    features: np.ndarray | None,
-    labelled: np.ndarray | None,
-    *,
-    count: int,
-    seed: int,
-) -> list[int]:
-    """Choose images, the most telling first.
+def preselect(answers: Answers, wanted: Wanted, rng: np.random.Generator) -> np.ndarray:
+    """Choose images by what is said of them: those that are wanted, or those whose features are worth comparing.
+
+    Of more than `MAX_COMPARED`, `mixed` compares the most uncertain, as it would take few of the others, and `diverse`
+    any, as nothing that is said tells what is far away. Under a limit per class each class keeps its part of them.
 
     Args:
-        strategy: what makes an image telling.
-        answers: what the model says of each.
-        features: (N, F) float; None: none are kept, and images cannot be compared.
-        labelled: (M, F) float, of images that are labelled; None: none are kept.
-        count: how many.
-        seed: of what is random, and of which images are compared where there are very many.
+        answers: to N images.
+        wanted: what is asked for.
+        rng: decides what is random, and between images that are equally uncertain.
 
     Returns:
-        Positions, `count` of them or all.
-
-    Raises:
-        ValueError: images are to be compared and have no features.
+        (M,) int, positions, the most telling first.
     """
-    rng = np.random.default_rng(seed)
     hesitation = uncertainty(answers.scores, answers.num_classes)
-    # Among images of one uncertainty, whichever the seed says.
-    shuffled = rng.permutation(len(hesitation))
-    ranked = shuffled[np.argsort(-hesitation[shuffled], kind="stable")]
-    match strategy:
-        case Strategy.RANDOM:
-            return _positions(shuffled[:count])
-        case Strategy.UNCERTAIN:
-            return _positions(ranked[:count])
-    if features is None:
-        raise ValueError(f"{strategy}: images cannot be compared without features.")
-    if strategy is Strategy.DIVERSE:
-        pool = shuffled[:MAX_COMPARED]
-        return _positions(pool[spread(features[pool], labelled, count=count)])
-    pool = ranked[:MAX_COMPARED]
-    return _positions(pool[draw_by_gradient(answers.probabilities(pool), features[pool], rng, count=count)])
+    ranked = rng.permutation(len(hesitation))
+    if wanted.strategy in (Strategy.UNCERTAIN, Strategy.MIXED):
+        ranked = ranked[np.argsort(-hesitation[ranked], kind="stable")]
+    called = answers.indices[ranked, 0]
+    if not wanted.strategy.compares:
+        return _first_of_each(ranked, called, wanted.per_class)[: wanted.count]
+    if wanted.per_class is not None and len(ranked) > MAX_COMPARED:
+        part = MAX_COMPARED // len(np.unique(called))
+        ranked = _first_of_each(ranked, called, max(part, wanted.per_class))
+    return ranked[:MAX_COMPARED]
+
+
+def compare(
+    answers: Answers, features: np.ndarray, labelled: np.ndarray | None, wanted: Wanted, rng: np.random.Generator
+) -> list[int]:
+    """Choose among images that were preselected, by their features too.
+
+    Args:
+        answers: to M images.
+        features: (M, F) float.
+        labelled: (L, F) float, of images that are labelled; None: none are kept.
+        wanted: what is asked for; its strategy is one that compares.
+        rng: draws.
+
+    Returns:
+        Positions, the most telling first; as many as wanted, or as there are.
+    """
+    room = _Room(answers.indices[:, 0], wanted)
+    if wanted.strategy is Strategy.DIVERSE:
+        return spread(features, labelled, room)
+    return draw_by_gradient(answers.probabilities(), features, room, rng)
+
+
+class _Room:
+    """Which images may still be chosen.
+
+    Args:
+        called: (N,) int, what each image was called.
+        wanted: how many, and how many of one class.
+    """
+
+    def __init__(self, called: np.ndarray, wanted: Wanted) -> None:
+        self._called = called
+        self._wanted = wanted
+        self.is_open = np.ones(len(called), bool)  # read by those who choose
+        self.chosen: list[int] = []
+
+    @property
+    def is_left(self) -> bool:
+        """Whether one more is wanted and there."""
+        return len(self.chosen) < self._wanted.count and bool(self.is_open.any())
+
+    def take(self, position: int) -> None:
+        """Choose an image."""
+        self.chosen.append(position)
+        self.is_open[position] = False
+        same = self._called == self._called[position]
+        if self._wanted.per_class is not None and same[self.chosen].sum() >= self._wanted.per_class:
+            self.is_open &= ~same
 
 
 def draw_by_gradient(
-    probabilities: np.ndarray, features: np.ndarray, rng: np.random.Generator, *, count: int
+    probabilities: np.ndarray, features: np.ndarray, room: _Room, rng: np.random.Generator
 ) -> list[int]:
     """Draw images that would change the head much, and each in another way.
 
@@ -129,34 +174,33 @@ def draw_by_gradient(
     Args:
         probabilities: (N, C) float.
         features: (N, F) float.
+        room: which may be drawn.
         rng: draws.
-        count: how many.
 
     Returns:
-        Positions; `count` of them or all.
+        Positions, in the order in which they were drawn.
     """
     lacks = probabilities.copy()
     lacks[np.arange(len(lacks)), probabilities.argmax(axis=1)] -= 1.0
     points = features.astype(np.float64)
     # Of products of two vectors, lengths and distances follow from those of the vectors.
     squares = (lacks**2).sum(axis=1) * (points**2).sum(axis=1)
-    chosen = [int(squares.argmax())]
     nearest = np.full(len(squares), np.inf)
-    while len(chosen) < min(count, len(squares)):
-        last = chosen[-1]
-        products = (lacks @ lacks[last]) * (points @ points[last])
-        nearest = np.minimum(nearest, np.clip(squares + squares[last] - 2 * products, 0.0, None))
-        nearest[chosen] = 0.0
-        total = nearest.sum()
-        if total > 0:
-            chosen.append(int(rng.choice(len(nearest), p=nearest / total)))
+    while room.is_left:
+        if room.chosen:
+            last = room.chosen[-1]
+            products = (lacks @ lacks[last]) * (points @ points[last])
+            nearest = np.minimum(nearest, np.clip(squares + squares[last] - 2 * products, 0.0, None))
+            weights = np.where(room.is_open, nearest, 0.0)
+            total = weights.sum()
+            # If all that is left are copies of what was drawn, any will do.
+            room.take(int(rng.choice(len(weights), p=weights / total) if total > 0 else room.is_open.argmax()))
         else:
-            # All that is left are copies of what was drawn.
-            chosen.append(int(np.setdiff1d(np.arange(len(nearest)), chosen)[0]))
-    return chosen
+            room.take(int(squares.argmax()))
+    return room.chosen
 
 
-def spread(features: np.ndarray, labelled: np.ndarray | None, *, count: int) -> list[int]:
+def spread(features: np.ndarray, labelled: np.ndarray | None, room: _Room) -> list[int]:
     """Choose images that are far from those that are labelled and from each other: the greedy k-center.
 
     Source: Sener and Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", ICLR 2018.
@@ -164,10 +208,10 @@ def spread(features: np.ndarray, labelled: np.ndarray | None, *, count: int) -> 
     Args:
         features: (N, F) float.
         labelled: (M, F) float; None or none: the first is the one nearest to the mean of all.
-        count: how many.
+        room: which may be chosen.
 
     Returns:
-        Positions, the farthest first; `count` of them or all.
+        Positions, the farthest first.
     """
     points = _unit(features)
     # Of unit vectors, 2 - 2 cos: the square of the distance.
@@ -176,45 +220,32 @@ def spread(features: np.ndarray, labelled: np.ndarray | None, *, count: int) -> 
         known = _unit(labelled)
         for first in range(0, len(known), 1000):
             nearest = np.minimum(nearest, (2 - 2 * points @ known[first : first + 1000].T).min(axis=1))
-    if np.isinf(nearest).all():
+    elif room.is_left:
         # Nothing is labelled: begin in the middle.
-        nearest = 4.0 - ((points - points.mean(axis=0)) ** 2).sum(axis=1)
-    chosen: list[int] = []
-    for _ in range(min(count, len(points))):
-        at = int(nearest.argmax())
-        chosen.append(at)
+        room.take(int(((points - points.mean(axis=0)) ** 2).sum(axis=1).argmin()))
+        nearest = 2 - 2 * points @ points[room.chosen[0]]
+    while room.is_left:
+        at = int(np.where(room.is_open, nearest, -np.inf).argmax())
+        room.take(at)
         nearest = np.minimum(nearest, 2 - 2 * points @ points[at])
-        nearest[chosen] = -np.inf
-    return chosen
+    return room.chosen
 
 
-def limit_per_class(order: list[int], answered: np.ndarray, *, per_class: int, count: int) -> list[int]:
-    """Take images in their order, but of what was called one class not more than so many.
-
-    Args:
-        order: positions, the most telling first.
-        answered: (N,) int, what each image was called.
-        per_class: how many of one class at most.
-        count: how many in all.
-    """
-    taken: dict[int, int] = {}
-    chosen: list[int] = []
-    for position in order:
-        called = int(answered[position])
-        if taken.get(called, 0) < per_class and len(chosen) < count:
-            taken[called] = taken.get(called, 0) + 1
-            chosen.append(position)
-    return chosen
+def _first_of_each(ranked: np.ndarray, called: np.ndarray, limit: int | None) -> np.ndarray:
+    """Take positions (N,) in their order, but of what was called one class not more than so many."""
+    if limit is None:
+        return ranked
+    by_class = np.argsort(called, kind="stable")
+    _, starts, counts = np.unique(called[by_class], return_index=True, return_counts=True)
+    ranks = np.empty(len(ranked), np.int64)
+    ranks[by_class] = np.arange(len(ranked)) - np.repeat(starts, counts)
+    return ranked[ranks < limit]
 
 
 def _x_log_x(values: np.ndarray) -> np.ndarray:
     # Of 0 it is 0, as its limit is.
     product: np.ndarray = values * np.log(np.where(values > 0, values, 1.0))
     return product
-
-
-def _positions(chosen: np.ndarray) -> list[int]:
-    return [int(position) for position in chosen]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

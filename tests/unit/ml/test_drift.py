@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from workers.ml.drift import MIN_IMAGES, Sample, measure_drift, population_stability_index
+from workers.ml.drift import (
+    MAX_ROWS,
+    MIN_IMAGES,
+    Sample,
+    expected_largest,
+    measure_drift,
+    population_stability_index,
+)
 
 LIMIT = 0.2
 
@@ -74,3 +81,56 @@ def test_the_index_is_what_the_book_says():
 def test_features_of_two_backbones_are_refused():
     with pytest.raises(ValueError, match="one backbone"):
         measure_drift(Sample(None, np.ones((60, 3))), Sample(None, np.ones((60, 4))))
+
+
+@pytest.mark.parametrize(("number", "most"), [(50, 0.2), (100, 0.1), (200, 0.02)])
+def test_false_alarms_are_about_as_rare_as_the_docstring_says(number: int, most: float):
+    rng = np.random.default_rng(11)
+    values = [measure_drift(sample(rng, number), sample(rng, number)).value for _ in range(200)]
+    assert np.mean([value is not None and value > LIMIT for value in values]) < most
+
+
+def test_without_drift_each_part_is_nothing_on_average_whatever_the_number_of_images():
+    rng = np.random.default_rng(12)
+    for number in (100, 400):
+        found = [measure_drift(sample(rng, number), sample(rng, number)) for _ in range(100)]
+        assert np.mean([drift.confidence for drift in found]) == pytest.approx(0, abs=0.03)
+        assert np.mean([drift.features for drift in found]) == pytest.approx(0, abs=0.03)
+
+
+def test_few_images_with_many_features_do_not_seem_to_drift():
+    # Components of the reference alone fit these sixty far better than any others.
+    rng = np.random.default_rng(13)
+    found = [measure_drift(*(Sample(features=rng.normal(size=(60, 640))) for _ in range(2))).value for _ in range(8)]
+    assert np.mean(found) < 0.1
+
+
+def test_what_the_largest_of_several_is_expected_to_be_is_what_drawing_them_gives():
+    drawn = np.random.default_rng(14).chisquare(9, size=(20_000, 8))
+    assert expected_largest(8, 10) == pytest.approx(drawn.max(axis=1).mean(), rel=0.01)
+    assert expected_largest(1, 10) == pytest.approx(9, rel=1e-3)
+
+
+def test_scores_that_are_mostly_the_same_make_fewer_bins():
+    certain = np.concatenate([np.ones(90), np.linspace(0.5, 0.9, 10)])
+    assert population_stability_index(certain, certain) == (0.0, 2)
+
+
+def test_images_that_are_all_the_same_drift():
+    rng = np.random.default_rng(15)
+    same = Sample(features=np.repeat(rng.normal(size=(1, 64)), 100, axis=0))
+    assert (measure_drift(sample(rng, 100), same).value or 0.0) > 0.5
+
+
+def test_of_very_many_images_some_are_taken_by_the_seed():
+    rng = np.random.default_rng(16)
+    reference, recent = sample(rng, 2 * MAX_ROWS), sample(rng, 100)
+    first, same, other = (measure_drift(reference, recent, seed=seed) for seed in (1, 1, 2))
+    assert first == same
+    assert first != other
+    assert first.value == pytest.approx(other.value, abs=0.1)
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="finite"):
+        measure_drift(Sample(confidences=np.full(60, np.nan)), Sample(confidences=np.zeros(60)))
