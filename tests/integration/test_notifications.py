@@ -279,6 +279,7 @@ def test_a_mail_is_sent_to_all_with_the_facts_on_lines_of_their_own(ledger: Data
     assert "reason: macro_f1 is 0.9" in mail.get_content()
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 def test_a_server_that_wants_a_password_gets_it(ledger: Database):
     def authenticate(
         server: SMTP, session: object, envelope: object, mechanism: str, data: LoginPassword
