@@ -13,7 +13,7 @@ import structlog
 from celery import Celery, beat
 from celery.worker import WorkController, state
 
-from core.errors import SetupError
+from core.errors import BrokerError, SetupError
 from core.queues import MAX_TICKS, SCHEDULE_QUEUE, TICK_TASK
 from core.settings import Settings
 from workers.app import create_app
@@ -42,7 +42,7 @@ def create_tick_app(settings: Settings, tick: Callable[[], object]) -> Celery:
             logger.warning("tick_failed", problem=str(error))
 
     # Confirmed before the work: one that is lost is made up for by the next.
-    app.task(name=TICK_TASK, acks_late=False)(tick_once)
+    app.task(name=TICK_TASK, acks_late=False, shared=False)(tick_once)
     app.conf.beat_schedule = {
         "tick": {
             "task": TICK_TASK,
@@ -56,12 +56,14 @@ def create_tick_app(settings: Settings, tick: Callable[[], object]) -> Celery:
 
 
 class _Scheduler(beat.Scheduler):  # type: ignore[misc]
-    def apply_async(self, entry: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Celery's own
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:  # noqa: ANN401 - Celery's own
         """Send a tick, unless enough of them wait for an orchestrator that has time."""
-        if num_waiting(self.app, SCHEDULE_QUEUE) >= MAX_TICKS:
-            logger.info("tick_not_sent", num_waiting=MAX_TICKS)
-            return None
-        return super().apply_async(entry, *args, **kwargs)
+        try:
+            if num_waiting(self.app, SCHEDULE_QUEUE) < MAX_TICKS:
+                self.apply_async(entry, producer=producer, advance=False)
+        except (BrokerError, beat.SchedulingError) as error:
+            # It comes back; the next tick finds out.
+            logger.warning("tick_not_sent", problem=str(error))
 
 
 def send_ticks(app: Celery, stopped: threading.Event) -> None:
@@ -77,6 +79,8 @@ def send_ticks(app: Celery, stopped: threading.Event) -> None:
 def take_ticks(app: Celery, stopped: threading.Event) -> None:
     """Take ticks until told to stop: a Celery worker of one thread, this one."""
     state.should_stop = None
+    # A task is looked up in the app of its thread.
+    app.set_current()
     worker = WorkController(
         app=app,
         hostname=f"orchestrator@{default_worker_id().replace(':', '-')}",
