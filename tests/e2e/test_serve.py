@@ -50,13 +50,13 @@ def images_of(cli: Cli, job_id: int) -> list[str]:
     return [row["image"] for row in read_csv(cli.cwd / "o.csv")]
 
 
-def wait_for_line(served: subprocess.Popen[str], words: str, *, times: int = 1) -> None:
-    """Read what an orchestrator says until it has said something so many times."""
+def wait_for_line(served: subprocess.Popen[str], words: str, *, times: int = 1) -> str:
+    """Read what an orchestrator says until it has said something so many times; returns the last such line."""
     assert served.stdout is not None
     for line in served.stdout:
         times -= words in line
         if times == 0:
-            return
+            return line
     raise AssertionError(f"It ended and had not said {words!r}.")
 
 
@@ -115,7 +115,7 @@ def test_two_orchestrators_share_ticks_and_leave_no_heap_of_them(
     served = [cluster.start("serve", **TALKING) for _ in range(2)]
     for one in served:
         wait_for_line(one, "beat")
-        wait_for_line(one, "Serving postgresql")
+        assert ":***@" in wait_for_line(one, "Serving postgresql")
     accept(cluster, "photographs")
     for one in served:
         wait_for_line(one, f"Task {TICK_TASK}[", times=3)
