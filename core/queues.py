@@ -32,6 +32,12 @@ _KINDS = {
     Queue.TRAIN: frozenset({JobKind.TRAIN, JobKind.RETRAIN}),
 }
 
+# Where ticks of the schedules wait for an orchestrator. It is none of the queues above: no worker takes anything of it.
+SCHEDULE_QUEUE = "schedule"
+TICK_TASK = "labelyard.tick"
+# One tick looks at everything, so a second that waits is one too many; the bound allows for two who send at once.
+MAX_TICKS = 2
+
 # How many wake-ups the broker holds at most in each queue, however many chunks are queued: the ledger hands out the
 # work, a wake-up only says that there is some. A worker that finishes a chunk tops them up again.
 MAX_WAKE_UPS = 64

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         description="What networks run on: `auto` (a GPU where there is one), `cpu`, or `gpu`: no worker without one.",
     )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
-        default=1, description="Worker processes that embedded `labelyard label` starts."
+        default=1, description="Worker processes that embedded `labelyard label` and `labelyard serve` start."
     )
     decode_threads: Annotated[int, Field(ge=1, le=256)] = Field(
         default_factory=lambda: os.cpu_count() or 1,
@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     )
     sweep_interval_s: Annotated[float, Field(gt=0)] = Field(
         default=10.0, description="Seconds between two looks for expired leases and lost wake-ups."
+    )
+    tick_s: Annotated[float, Field(gt=0)] = Field(
+        default=30.0, description="Seconds between two looks of `labelyard serve` at the schedules."
     )
     webhook_url: SecretStr | None = Field(
         default=None, description="Address that is told of jobs that end and of schedules' decisions. Empty: none."

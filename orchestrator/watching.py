@@ -165,6 +165,11 @@ class Planner:
         """Begin."""
         self._thread.start()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether planning is over, well or not."""
+        return self._future.done()
+
     def check(self) -> None:
         """Raise what planning raised, if it did."""
         if self._future.done():
@@ -175,6 +180,8 @@ class Planner:
             plan_or_fail(self._database, self._job_id, self._access, after_commit=lambda: wake(self._waker))
         except BaseException as error:  # noqa: BLE001 - handed to the thread that watches, whatever it is
             self._future.set_exception(error)
+        else:
+            self._future.set_result(None)
 
 
 @contextmanager

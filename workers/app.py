@@ -1,12 +1,13 @@
 """The Celery app, made when it is asked for. Every setting that is not Celery's default has its reason here."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
 
 from core.errors import BrokerError
-from core.queues import Queue
+from core.queues import SCHEDULE_QUEUE, TICK_TASK, Queue
 from core.settings import Settings
 from workers.broker_url import check_url
 
@@ -18,8 +19,12 @@ SOFT_SHUTDOWN_S = 1.0
 HEALTH_CHECK_S = 10
 
 
-def create_app(settings: Settings) -> Celery:
+def create_app(settings: Settings, *, include: Sequence[str] = ("workers.tasks",)) -> Celery:
     """Make the Celery app for a broker.
+
+    Args:
+        settings: which broker.
+        include: the modules of its tasks. Those of workers take over the process that imports them.
 
     Raises:
         BrokerError: no broker is set, or its URL cannot be used.
@@ -31,7 +36,7 @@ def create_app(settings: Settings) -> Celery:
         )
     url = settings.broker_url.get_secret_value()
     uses_tls = check_url(url)
-    app = Celery("labelyard", broker=url, include=["workers.tasks"])
+    app = Celery("labelyard", broker=url, include=include)
     app.conf.update(celery_config())
     if uses_tls:
         # Without this, kombu speaks plain text where the URL has no option that begins with ssl_.
@@ -48,7 +53,7 @@ def celery_config() -> dict[str, Any]:
         "accept_content": ["json"],
         "task_ignore_result": True,
         "task_default_queue": Queue.LABEL,
-        "task_routes": {queue.task: {"queue": queue} for queue in Queue},
+        "task_routes": {queue.task: {"queue": queue} for queue in Queue} | {TICK_TASK: {"queue": SCHEDULE_QUEUE}},
         # A worker takes one wake-up at a time and confirms it after the work.
         "task_acks_late": True,
         "task_reject_on_worker_lost": False,  # the ledger retries, not the broker

@@ -46,19 +46,14 @@ class BrokerWaker:
             BrokerError: the broker does not answer.
         """
         with _translated():
-            return sum(self._num_waiting(queue) for queue in Queue)
+            return sum(_num_waiting(self._app, queue) for queue in Queue)
 
     def _top_up(self, queue: Queue) -> int:
-        num_waiting = self._num_waiting(queue)
-        proposals = self._queued_chunks(queue, skip=num_waiting, limit=MAX_WAKE_UPS - num_waiting)
+        num_there = _num_waiting(self._app, queue)
+        proposals = self._queued_chunks(queue, skip=num_there, limit=MAX_WAKE_UPS - num_there)
         for job_id, chunk_id in proposals:
             self._app.send_task(queue.task, kwargs={"job": job_id, "chunk": chunk_id}, retry=False)
         return len(proposals)
-
-    def _num_waiting(self, queue: Queue) -> int:
-        with self._app.connection_or_acquire() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0.1)
-            return int(connection.default_channel.client.llen(queue))
 
     def _queued_chunks(self, queue: Queue, *, skip: int, limit: int) -> list[tuple[int, int]]:
         if limit <= 0:
@@ -83,6 +78,22 @@ class BrokerWaker:
                     break
         # The first ones have their wake-ups already; a proposal twice would be harmless, but confusing to read.
         return found[skip:]
+
+
+def num_waiting(app: Celery, queue_name: str) -> int:
+    """How many messages wait in a queue.
+
+    Raises:
+        BrokerError: the broker does not answer.
+    """
+    with _translated():
+        return _num_waiting(app, queue_name)
+
+
+def _num_waiting(app: Celery, queue_name: str) -> int:
+    with app.connection_or_acquire() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0.1)
+        return int(connection.default_channel.client.llen(queue_name))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a worker takes from a message of the broker: which task is meant, and two ids. Everything else is left behind.
+"""What is taken from a message of the broker: which task is meant, and two ids. Everything else is left behind.
 
 Whoever may write to the broker may write anything. So a message is read here, before Celery or kombu look at it, and
 made anew from the few values that passed; what does not pass is dropped. Nothing of a foreign message is ever
@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from core.errors import MessageError
-from core.queues import Queue
+from core.queues import SCHEDULE_QUEUE, TICK_TASK, Queue
 
 # Ours take about 1,000.
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -63,6 +63,10 @@ class _Ids(_Model):
     chunk: Id
 
 
+class _Nothing(_Model):
+    model_config = ConfigDict(extra="forbid")
+
+
 class _ReplyTo(_Model):
     exchange: Literal["reply.celery.pidbox"]
     routing_key: Name
@@ -80,7 +84,28 @@ _TASK_ENVELOPE = TypeAdapter(_TaskEnvelope)
 _ENVELOPE = TypeAdapter(_Envelope)
 _QUESTION = TypeAdapter(_Question)
 # Celery's second protocol: positional arguments, named arguments, and what to call afterwards.
-_CALL = TypeAdapter(tuple[Annotated[list[Any], Field(max_length=0)], _Ids, Any])
+_WAKE_UP = TypeAdapter(tuple[Annotated[list[Any], Field(max_length=0)], _Ids, Any])
+_TICK = TypeAdapter(tuple[Annotated[list[Any], Field(max_length=0)], _Nothing, Any])
+
+
+def clean_call(message: bytes, queue_name: str) -> bytes:
+    """Make a call of a task anew: a wake-up, or a tick of the schedules.
+
+    Raises:
+        MessageError: it is neither, or it lay in the wrong queue.
+    """
+    return clean_tick(message) if queue_name == SCHEDULE_QUEUE else clean_wake_up(message, queue_name)
+
+
+def clean_tick(message: bytes) -> bytes:
+    """Make a tick anew, of which only Celery's id is taken; it has no arguments.
+
+    Raises:
+        MessageError: it is no tick.
+    """
+    task_id, body = _read(message, TICK_TASK)
+    _parse(_TICK, body)
+    return _call(SCHEDULE_QUEUE, TICK_TASK, task_id, {})
 
 
 def clean_wake_up(message: bytes, queue_name: str) -> bytes:
@@ -100,19 +125,9 @@ def clean_wake_up(message: bytes, queue_name: str) -> bytes:
         queue = Queue(queue_name)
     except ValueError:
         raise MessageError(f"queue {queue_name[:100]!r} is not one of ours") from None
-    envelope = _parse(_TASK_ENVELOPE, _limited(message))
-    if envelope.headers.task != queue.task:
-        raise MessageError(f"task {envelope.headers.task!r} received, expected {queue.task!r}")
-    ids = _parse(_CALL, _decoded(envelope.body))[1]
-    task_id = str(envelope.headers.id)
-    kwargs = {"job": ids.job, "chunk": ids.chunk}
-    return _envelope(
-        body=[[], kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
-        headers={"lang": "py", "task": queue.task, "id": task_id, "root_id": task_id, "parent_id": None, "retries": 0}
-        | {"argsrepr": "()", "kwargsrepr": repr(kwargs)},
-        # The default exchange leads to the queue of that name; from there it is sent again if a worker dies.
-        properties={"correlation_id": task_id, "delivery_info": {"exchange": "", "routing_key": queue.value}},
-    )
+    task_id, body = _read(message, queue.task)
+    ids = _parse(_WAKE_UP, body)[1]
+    return _call(queue.value, queue.task, task_id, {"job": ids.job, "chunk": ids.chunk})
 
 
 def clean_question(message: bytes) -> bytes:
@@ -128,6 +143,24 @@ def clean_question(message: bytes) -> bytes:
         body=question.model_dump() | {"arguments": {}},
         headers={},
         properties={"delivery_info": {"exchange": CONTROL_EXCHANGE, "routing_key": ""}},
+    )
+
+
+def _read(message: bytes, task: str) -> tuple[str, bytes]:
+    """Celery's id and the arguments of a call of a task."""
+    envelope = _parse(_TASK_ENVELOPE, _limited(message))
+    if envelope.headers.task != task:
+        raise MessageError(f"task {envelope.headers.task!r} received, expected {task!r}")
+    return str(envelope.headers.id), _decoded(envelope.body)
+
+
+def _call(queue_name: str, task: str, task_id: str, kwargs: dict[str, int]) -> bytes:
+    return _envelope(
+        body=[[], kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
+        headers={"lang": "py", "task": task, "id": task_id, "root_id": task_id, "parent_id": None, "retries": 0}
+        | {"argsrepr": "()", "kwargsrepr": repr(kwargs)},
+        # The default exchange leads to the queue of that name; from there it is sent again if a worker dies.
+        properties={"correlation_id": task_id, "delivery_info": {"exchange": "", "routing_key": queue_name}},
     )
 
 

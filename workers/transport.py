@@ -13,7 +13,7 @@ from kombu.transport import redis as kombu_redis
 from redis.client import PubSub
 
 from core.errors import MessageError
-from workers.messages import clean_question, clean_wake_up
+from workers.messages import clean_call, clean_question
 
 logger = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ class _Client(redis.Redis):
         key, message = reply
         queue = key.decode(errors="replace").split(kombu_redis.Channel.sep)[0]
         try:
-            return key, clean_wake_up(message, queue)
+            return key, clean_call(message, queue)
         except MessageError as error:
             logger.warning("message_dropped", queue=queue, num_bytes=len(message), problem=str(error))
             return None
@@ -69,6 +69,6 @@ class _Channel(kombu_redis.Channel):
 
 
 class Transport(kombu_redis.Transport):
-    """Redis, for wake-ups alone."""
+    """Redis, for wake-ups and ticks alone."""
 
     Channel = _Channel

@@ -20,6 +20,7 @@ from orchestrator.cli import (
     notifications,
     review,
     schedule,
+    serve,
     setup,
     train,
     worker,
@@ -40,6 +41,7 @@ app.command("demo")(demo.demo)
 app.command("export")(jobs.export)
 app.command("backbones")(catalogue.backbones)
 app.command("show")(catalogue.show)
+app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("workers")(workers.workers)
 app.command("gc")(gc.gc)

@@ -13,7 +13,7 @@ from program import MODEL, Cli, wait_for, wait_for_workers
 from server_process import HOST, free_port
 from tls_redis import PASSWORD, TlsRedisServer
 
-from core.queues import LABEL_CHUNK_TASK
+from core.queues import LABEL_CHUNK_TASK, TICK_TASK
 
 Photographs = Callable[..., Path]
 
@@ -61,6 +61,23 @@ def test_worker_and_commands_need_no_more_than_the_documented_users_may(
     assert denials(locked_redis) == [], said
 
 
+def test_an_orchestrator_needs_no_more_than_its_documented_user_may(
+    cluster: Cli, locked_redis: TlsRedisServer, photographs: Photographs
+):
+    photographs(4)
+    start_worker(cluster, locked_redis.url_for("labelyard-worker"))
+    url, talking = locked_redis.url_for("labelyard-serve"), {"LABELYARD_TICK_S": "0.5", "LABELYARD_LOG_LEVEL": "INFO"}
+    served = cluster.start("serve", LABELYARD_BROKER_URL=url, **talking)
+    cluster.env["LABELYARD_BROKER_URL"] = locked_redis.url_for("labelyard")
+    assert cluster("label", "photographs", "--model", MODEL, "--no-wait").returncode == 0
+    wait_for(lambda: cluster.json("jobs", "show", "1")["state"] == "done", "the job's end")
+    assert served.stdout is not None
+    next(line for line in served.stdout if f"Task {TICK_TASK}[" in line and "succeeded" in line)
+    served.terminate()
+    said = served.communicate(timeout=60)[0]
+    assert (served.returncode, denials(locked_redis)) == (0, []), said
+
+
 def test_flower_sees_the_worker_with_its_own_user(cluster: Cli, locked_redis: TlsRedisServer):
     start_worker(cluster, locked_redis.url_for("labelyard-worker"))
     port = free_port()
@@ -85,7 +102,7 @@ def test_flower_sees_the_worker_with_its_own_user(cluster: Cli, locked_redis: Tl
 
 
 def test_the_documented_users_reach_nothing_else(locked_redis: TlsRedisServer):
-    for user in ("labelyard", "labelyard-worker", "flower"):
+    for user in ("labelyard", "labelyard-worker", "labelyard-serve", "flower"):
         with redis.Redis.from_url(locked_redis.url_for(user)) as client:
             assert client.ping()
             for forbidden in (

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from core.errors import MessageError
-from core.queues import LABEL_CHUNK_TASK, Queue
-from workers.messages import MAX_MESSAGE_BYTES, clean_question, clean_wake_up
+from core.queues import LABEL_CHUNK_TASK, SCHEDULE_QUEUE, TICK_TASK, Queue
+from workers.messages import MAX_MESSAGE_BYTES, clean_call, clean_question, clean_wake_up
 
 
 def envelope(body: object, **headers: object) -> bytes:
@@ -66,6 +66,42 @@ def test_the_reason_names_what_was_received_and_does_not_repeat_the_message():
     with pytest.raises(MessageError, match="not one of ours"):
         clean_wake_up(wake_up(job=1, chunk=1), "other")
     assert len(wake_up(job=1, chunk=1)) < MAX_MESSAGE_BYTES / 10
+
+
+def test_a_tick_is_made_anew_from_its_id_alone():
+    task_id = str(uuid4())
+    sent = envelope([[], {}, {"callbacks": [1]}], task=TICK_TASK, id=task_id, eta="2999-01-01", retries="x")
+    made = json.loads(clean_call(sent, SCHEDULE_QUEUE))
+    assert json.loads(base64.b64decode(made["body"]))[:2] == [[], {}]
+    assert not any(json.loads(base64.b64decode(made["body"]))[2].values())
+    assert (made["headers"]["task"], made["headers"]["id"]) == (TICK_TASK, task_id)
+    assert "eta" not in made["headers"]
+    assert made["properties"]["delivery_info"] == {"exchange": "", "routing_key": SCHEDULE_QUEUE}
+    assert "reply_to" not in made["properties"]
+    assert json.loads(clean_call(json.dumps(made).encode(), SCHEDULE_QUEUE))["body"] == made["body"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[[], {"job": 1, "chunk": 1}, {}], [[1], {}, {}], [[], {"at_s": 0}, {}], [[], [], {}], [[], {}], {}, None, "", 1],
+    ids=repr,
+)
+def test_a_tick_has_no_arguments(body: object):
+    with pytest.raises(MessageError):
+        clean_call(envelope(body, task=TICK_TASK, id=str(uuid4())), SCHEDULE_QUEUE)
+
+
+def test_ticks_and_wake_ups_are_known_in_their_own_queues_alone():
+    tick = envelope([[], {}, {}], task=TICK_TASK, id=str(uuid4()))
+    for queue in (*Queue, "other"):
+        with pytest.raises(MessageError):
+            clean_call(tick, queue)
+    with pytest.raises(MessageError, match=r"expected 'labelyard\.tick'"):
+        clean_call(wake_up(job=1, chunk=1), SCHEDULE_QUEUE)
+    with pytest.raises(MessageError, match="expected 65536"):
+        clean_call(tick + b" " * MAX_MESSAGE_BYTES, SCHEDULE_QUEUE)
+    with pytest.raises(MessageError, match="id"):
+        clean_call(envelope([[], {}, {}], task=TICK_TASK, id="1"), SCHEDULE_QUEUE)
 
 
 def test_a_question_loses_its_arguments_and_an_order_is_refused():

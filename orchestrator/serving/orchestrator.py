@@ -1,0 +1,105 @@
+"""What `serve` consists of in this set-up, and how it lives: start everything, wait, stop everything."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from core.settings import Settings
+from db.database import Database
+from orchestrator.serving.dispatching import LOOK_INTERVAL_S, Dispatcher
+from orchestrator.serving.services import Service, Stoppable, repeated, stop_all
+from workers.supervising import LocalWorkers
+from workers.sweeper import Sweeper
+from workers.waking import Waker
+
+logger = structlog.get_logger(__name__)
+
+SUPERVISE_INTERVAL_S = 0.5
+DELIVER_INTERVAL_S = 5.0
+# How long everything may take to stop. Most of it takes a second; workers have a few to give back what they hold.
+STOP_TIMEOUT_S = 6.0
+
+Tick = Callable[[Database, Settings], object]
+Deliver = Callable[[Database, Settings], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One service, and what it tells the operator."""
+
+    name: str
+    does: str
+    service: Stoppable
+
+
+def parts_of(
+    database: Database, settings: Settings, waker: Waker, *, tick: Tick, deliver: Deliver | None = None
+) -> Sequence[Part]:
+    """Make the services of this set-up.
+
+    Args:
+        database: the ledger.
+        settings: embedded or with a broker, how often.
+        waker: who wakes workers.
+        tick: moves the schedules on.
+        deliver: tells people what they asked to be told; None: there is nothing of the kind.
+
+    Raises:
+        BrokerError: the broker's URL cannot be used.
+    """
+    dispatcher = Dispatcher(database, settings, waker)
+    sweeper = Sweeper(database, waker, interval_s=settings.sweep_interval_s, lease_s=settings.lease_s)
+    parts = [
+        _part("dispatcher", "plans and concludes jobs that nobody waits for", dispatcher.look, LOOK_INTERVAL_S),
+        Part("sweeper", f"takes back what dead workers hold, every {settings.sweep_interval_s:g} s", sweeper),
+    ]
+    tick_once = partial(tick, database, settings)
+    if settings.is_embedded:
+        parts.append(
+            _part("scheduler", f"looks at the schedules, every {settings.tick_s:g} s", tick_once, settings.tick_s)
+        )
+        work = partial(_supervise, database, settings)
+        parts.append(Part("workers", f"{settings.workers} on this machine, for any job", Service("workers", work)))
+    else:
+        parts += _beating(settings, tick_once)
+    if deliver is not None:
+        deliver_once = partial(deliver, database, settings)
+        parts.append(_part("notifier", "tells people what they asked to be told", deliver_once, DELIVER_INTERVAL_S))
+    return parts
+
+
+def serve(parts: Sequence[Part], stopped: threading.Event) -> None:
+    """Run services until someone sets the event."""
+    services = [part.service for part in parts]
+    for service in services:
+        service.start()
+    # With a timeout, so that the main thread is awake for signals on every platform.
+    while not stopped.wait(1.0):
+        continue
+    if not stop_all(services, timeout_s=STOP_TIMEOUT_S):
+        logger.warning("services_left_behind", timeout_s=STOP_TIMEOUT_S)
+
+
+def _part(name: str, does: str, work: Callable[[], object], every_s: float) -> Part:
+    return Part(name, does, Service(name, repeated(work, every_s=every_s)))
+
+
+def _beating(settings: Settings, tick: Callable[[], object]) -> list[Part]:
+    # Celery costs start-up time that an embedded orchestrator need not pay.
+    from orchestrator.serving.beating import create_tick_app, send_ticks, take_ticks  # noqa: PLC0415
+
+    app = create_tick_app(settings, tick)
+    every = f"every {settings.tick_s:g} s"
+    return [
+        Part("beat", f"sends ticks to the broker, {every}", Service("beat", partial(send_ticks, app))),
+        Part("scheduler", "looks at the schedules at each tick", Service("scheduler", partial(take_ticks, app))),
+    ]
+
+
+def _supervise(database: Database, settings: Settings, stopped: threading.Event) -> None:
+    with LocalWorkers(settings, database) as workers:
+        while not stopped.wait(SUPERVISE_INTERVAL_S):
+            workers.supervise()
