@@ -5,6 +5,7 @@ import email
 import hashlib
 import hmac
 import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -313,3 +315,16 @@ def test_a_signature_is_that_of_the_published_example():
     key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     headers = signed_headers("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}', key)
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_what_the_documents_say_verifies_a_message(ledger: Database, hook: Hook):
+    text = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(snippet, names)
+    end_a_job(ledger)
+    notify_and_deliver(ledger, to_hook(hook), at_s=now(ledger))
+    ((headers, body),) = hook.requests
+    assert names["is_genuine"](headers, body, SECRET)
+    assert not names["is_genuine"](headers, body + b" ", SECRET)
+    assert not names["is_genuine"](headers | {"webhook-timestamp": "1600000000"}, body, SECRET)
