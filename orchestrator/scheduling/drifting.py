@@ -12,6 +12,7 @@ from db.label_tables import DatasetItemTable
 from db.model_tables import ModelTable, SampleTable
 from db.tables import JobModelTable, JobTable, ResultTable
 from orchestrator.kept import kept_features
+from orchestrator.retraining.composing import latest_dataset
 from workers.ml.drift import MAX_ROWS, Drift, Sample, measure_drift
 
 # The latest jobs that are looked at.
@@ -25,7 +26,7 @@ def drift_of(session: Session, champion: ModelTable) -> Drift:
     of this very version count: another one scores otherwise.
 
     Args:
-        session: any transaction.
+        session: a writing transaction; what the first training learned from is noted if it was not yet.
         champion: the version in use.
     """
     jobs = _latest_jobs(session, champion)
@@ -69,9 +70,7 @@ def _drawn(session: Session, query: Select[float | None, str | None]) -> list[tu
 
 
 def _learned(session: Session, name: str) -> list[str | None]:
-    learned = newest_learned(session, name)
-    if learned is None:
-        return []
+    learned = newest_learned(session, name) or latest_dataset(session, name)
     hashes = select(DatasetItemTable.sha256).where(DatasetItemTable.dataset_id == learned.id)
     return list(session.scalars(hashes.order_by(DatasetItemTable.sha256).limit(MAX_ROWS)))
 

@@ -3,6 +3,7 @@
 import traceback
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from core.errors import DatabaseError
@@ -34,3 +35,16 @@ def test_a_database_url_that_is_cut_is_refused_and_not_repeated(password: str):
 
 def test_a_file_may_have_any_name():
     assert Database("sqlite:////tmp/a@b.db").url.database == "/tmp/a@b.db"
+
+
+def test_addresses_and_secrets_of_notifications_are_not_shown():
+    settings = Settings(
+        webhook_url=SecretStr("https://hooks.example.org/services/T0/B0/hush"),
+        webhook_secret=SecretStr("whsec_aHVzaA=="),
+        smtp_url=SecretStr("smtp://ada:hush@mail.example.org:587"),
+    )
+    shown = {setting.name: setting.value for setting in describe_settings(settings)}
+    assert shown["LABELYARD_WEBHOOK_URL"] == "https://hooks.example.org/***"
+    assert shown["LABELYARD_WEBHOOK_SECRET"] == "***"
+    assert "hush" not in shown["LABELYARD_SMTP_URL"]
+    assert "mail.example.org" in shown["LABELYARD_SMTP_URL"]
