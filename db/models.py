@@ -32,6 +32,12 @@ def find_model(session: Session, name: str, version: int) -> ModelTable | None:
     ).one_or_none()
 
 
+def label_of(session: Session, model_id: int | None) -> str | None:
+    """What a user types for a model, by its id; None: there is none, or it was deleted."""
+    model = None if model_id is None else session.get(ModelTable, model_id)
+    return None if model is None else model.label
+
+
 def latest_model(session: Session, name: str) -> ModelTable | None:
     """The newest version of that name, trained or not, if there is one."""
     return session.scalars(

@@ -27,6 +27,7 @@ from workers.trained import HeadCache
 from workers.working import work
 
 SIZE = 8
+RED, GREEN = (200, 40, 40), (40, 200, 40)
 # What weights do is the workers' affair where a broker is set, so nothing looks for published ones.
 BROKER_URL = SecretStr("redis://127.0.0.1:1/0")
 BACKBONE = "mobilenet-0.25"
@@ -91,6 +92,16 @@ def paint(path: Path, colour_rgb: Sequence[float], *, seed: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), picture[..., ::-1])
     return path
+
+
+def paint_red_and_green(folder: Path, *, num_train: int, num_val: int) -> Path:
+    """A dataset of two classes that anyone can tell apart, divided already."""
+    for part, number in (("train", num_train), ("val", num_val)):
+        for name, colour in (("green", GREEN), ("red", RED)):
+            for one in range(number):
+                seed = one + 100 * (part == "val") + 200 * (name == "red")
+                paint(folder / part / name / f"{one}.png", colour, seed=seed)
+    return folder
 
 
 def train(ledger: Database, worker: ColourWorker, folder: Path, name: str, **options: object) -> int:

@@ -66,15 +66,19 @@ def next_images(
 @app.command("list")
 def list_open(*, model: Model = None, as_json: AsJson = False) -> None:
     """List images that were handed out and have no label yet."""
+    from db.models import label_of
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_json
     from orchestrator.cli.review_printing import print_open
     from orchestrator.labels.classes import name_of_model
-    from orchestrator.review.handing_out import open_reviews, version_shown
+    from orchestrator.review.handing_out import open_reviews
 
     with open_context() as context, context.database.read() as session:
         found = open_reviews(session, name_of_model(session, model))
-        rows = [(review.name, version_shown(session, review), review.job_id, review.shown_at) for review in found]
+        rows = []
+        for review in found:
+            version = label_of(session, review.model_id) or f"{review.model}@?"
+            rows.append((review.name, version, review.job_id, review.shown_at))
     if as_json:
         keys = ("image", "model", "job_id", "shown_at")
         print_json([dict(zip(keys, row, strict=True)) for row in rows])

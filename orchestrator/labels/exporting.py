@@ -21,7 +21,7 @@ from core.items import escape_name
 from db.annotations import Annotation, newest_annotations, newest_by_annotator
 from db.database import Database
 from db.ledger.progress import models_of
-from db.model_tables import ModelTable
+from db.models import label_of
 from db.results import class_labels, labelled_images
 from orchestrator.exporting import check_file, replacing
 from orchestrator.labels.classes import known_classes, name_of_model
@@ -100,7 +100,7 @@ def _to_csv(session: Session, model: str, job_id: int | None) -> tuple[str, int]
                     annotation.annotator,
                     _moment(annotation.created_at),
                     annotation.split or "",
-                    _version(session, annotation.shown_model_id) or "",
+                    label_of(session, annotation.shown_model_id) or "",
                     annotation.sha256,
                 )
             )
@@ -183,11 +183,6 @@ def _place(locator: str, name: str) -> str:
     """Where an image can be found again: its path or address; of an item of a container, what it is called."""
     uri = json.loads(locator)["uri"] if json.loads(locator)["kind"] == "file" else name
     return escape_name(uri)
-
-
-def _version(session: Session, model_id: int | None) -> str | None:
-    model = None if model_id is None else session.get(ModelTable, model_id)
-    return None if model is None else model.label
 
 
 def _moment(time_s: float) -> str:

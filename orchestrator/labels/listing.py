@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.errors import UsageError
 from core.items import escape_name
 from db.annotations import Annotation, annotations_of, conflicts, newest_by_annotator
-from db.model_tables import ModelTable
+from db.models import label_of
 from orchestrator.labels.classes import name_of_model
 
 
@@ -64,15 +64,10 @@ def _listed(session: Session, by_image: Iterable[list[Annotation]]) -> list[List
             created_at=annotation.created_at,
             origin=str(annotation.origin),
             split=None if annotation.split is None else str(annotation.split),
-            shown=_version(session, annotation.shown_model_id),
+            shown=label_of(session, annotation.shown_model_id),
             counts=annotation is annotations[-1],
             sha256=annotation.sha256,
         )
         for annotations in by_image
         for annotation in annotations
     ]
-
-
-def _version(session: Session, model_id: int | None) -> str | None:
-    model = None if model_id is None else session.get(ModelTable, model_id)
-    return None if model is None else model.label

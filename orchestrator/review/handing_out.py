@@ -15,7 +15,6 @@ from core.types import Strategy
 from db.clock import read_now
 from db.database import Database
 from db.label_tables import AnnotationTable, ReviewTable
-from db.model_tables import ModelTable
 from db.results import class_labels
 from orchestrator.kept import kept_features
 from orchestrator.retraining.composing import latest_dataset
@@ -164,9 +163,3 @@ def _note(
             )
         )
     return handed_out
-
-
-def version_shown(session: Session, review: ReviewTable) -> str:
-    """The version whose prediction a person was shown, as a user types it."""
-    model = session.get(ModelTable, review.model_id)
-    return f"{review.model}@?" if model is None else model.label

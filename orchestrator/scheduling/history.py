@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.label_tables import DatasetTable
-from db.model_tables import ModelTable, PromotionTable
+from db.model_tables import PromotionTable
+from db.models import label_of
 from db.schedule_tables import ScheduleRunTable, ScheduleTable
 from db.schedules import list_schedules, runs_of
 from orchestrator.scheduling.cron import FireTimes
@@ -106,8 +107,8 @@ def entry_of(session: Session, run: ScheduleRunTable) -> HistoryEntry:
         trigger=str(run.trigger),
         outcome=str(run.state),
         reason=run.reason,
-        champion=_label(session, run.champion_id),
-        challenger=_label(session, run.challenger_id),
+        champion=label_of(session, run.champion_id),
+        challenger=label_of(session, run.challenger_id),
         dataset=None if dataset is None else dataset.version,
         verdict=run.verdict,
         facts=run.facts,
@@ -132,9 +133,9 @@ def _rollbacks(session: Session, schedule: ScheduleTable) -> Sequence[HistoryEnt
             at=row.rolled_back_at or 0.0,
             trigger="a person",
             outcome=ROLLED_BACK,
-            reason=f"{_label(session, row.model_id)} is not in use any more; the champion before it is.",
+            reason=f"{label_of(session, row.model_id)} is not in use any more; the champion before it is.",
             champion=None,
-            challenger=_label(session, row.model_id),
+            challenger=label_of(session, row.model_id),
             dataset=None,
             verdict=None,
             facts=None,
@@ -144,8 +145,3 @@ def _rollbacks(session: Session, schedule: ScheduleTable) -> Sequence[HistoryEnt
         )
         for row in rows
     ]
-
-
-def _label(session: Session, model_id: int | None) -> str | None:
-    model = None if model_id is None else session.get(ModelTable, model_id)
-    return None if model is None else model.label

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from colours import ColourWorker, paint, settings_for_submitting, train
+from colours import ColourWorker, paint, paint_red_and_green, settings_for_submitting, train
 from sqlalchemy import select
 
 from core.errors import UsageError
@@ -21,16 +21,12 @@ from orchestrator.submitting import LabelRequest, submit
 from orchestrator.summary import summarise
 from workers.access import Access
 
-RED, GREEN, BETWEEN = (200, 40, 40), (40, 200, 40), (122, 118, 40)
+BETWEEN = (122, 118, 40)
 
 
 @pytest.fixture
 def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
-    for part, number in (("train", 10), ("val", 10)):
-        for name, colour in (("green", GREEN), ("red", RED)):
-            for one in range(number):
-                seed = one + 100 * (part == "val") + 200 * (name == "red")
-                paint(tmp_path / "photos" / part / name / f"{one}.png", colour, seed=seed)
+    paint_red_and_green(tmp_path / "photos", num_train=10, num_val=10)
     # One that is filed wrongly, with a score in the middle: below it, answers are wrong.
     paint(tmp_path / "photos" / "val" / "red" / "odd.png", (110, 130, 40), seed=999)
     worker = ColourWorker(ledger)

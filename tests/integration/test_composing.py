@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from colours import ColourWorker, paint, train
+from colours import GREEN, RED, ColourWorker, paint, paint_red_and_green, train
 
 from core.errors import UsageError
 from core.items import FileLocator, locator_to_text
@@ -15,8 +15,6 @@ from db.datasets import items_of
 from db.models import find_model
 from db.promotions import promote
 from orchestrator.retraining.composing import LabelledContent, compose, ensure_dataset
-
-RED, GREEN = (200, 40, 40), (40, 200, 40)
 
 
 def content(path: Path) -> str:
@@ -30,14 +28,7 @@ def locator(path: Path) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Ten pictures of each class to learn from, two to measure on."""
-    for part, number in (("train", 10), ("val", 2)):
-        for name, colour in (("green", GREEN), ("red", RED)):
-            for seed in range(number):
-                paint(
-                    tmp_path / "photos" / part / name / f"{seed}.png",
-                    colour,
-                    seed=seed + 100 * (part == "val") + 200 * (name == "red"),
-                )
+    paint_red_and_green(tmp_path / "photos", num_train=10, num_val=2)
     return tmp_path / "photos"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from colours import ColourWorker, paint, settings_for_submitting, train
+from colours import GREEN, RED, ColourWorker, paint, paint_red_and_green, settings_for_submitting, train
 from sqlalchemy import func, select
 
 from core.errors import UnknownModelError, UsageError
@@ -25,7 +25,6 @@ from orchestrator.planning import plan
 from orchestrator.submitting import LabelRequest, submit
 from workers.access import Access
 
-RED, GREEN = (200, 40, 40), (40, 200, 40)
 SETTINGS = settings_for_submitting()
 
 pytestmark = pytest.mark.usefixtures("pictures")
@@ -33,11 +32,7 @@ pytestmark = pytest.mark.usefixtures("pictures")
 
 @pytest.fixture
 def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
-    for part, number in (("train", 4), ("val", 3)):
-        for name, colour in (("green", GREEN), ("red", RED)):
-            for one in range(number):
-                seed = one + 100 * (part == "val") + 200 * (name == "red")
-                paint(tmp_path / "photos" / part / name / f"{one}.png", colour, seed=seed)
+    paint_red_and_green(tmp_path / "photos", num_train=4, num_val=3)
     worker = ColourWorker(ledger)
     train(ledger, worker, tmp_path / "photos", "colours")
     return worker

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from colours import ColourWorker, paint, settings_for_submitting, train
+from colours import ColourWorker, paint, paint_red_and_green, settings_for_submitting, train
 from program import Cli
 from sqlalchemy import delete, update
 
@@ -25,16 +25,10 @@ from orchestrator.review.sheets import write_sheet
 from orchestrator.submitting import LabelRequest, submit
 from workers.access import Access
 
-RED, GREEN = (200, 40, 40), (40, 200, 40)
-
 
 @pytest.fixture
 def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
-    for part, number in (("train", 6), ("val", 4)):
-        for name, colour in (("green", GREEN), ("red", RED)):
-            for one in range(number):
-                seed = one + 100 * (part == "val") + 200 * (name == "red")
-                paint(tmp_path / "photos" / part / name / f"{one}.png", colour, seed=seed)
+    paint_red_and_green(tmp_path / "photos", num_train=6, num_val=4)
     worker = ColourWorker(ledger)
     train(ledger, worker, tmp_path / "photos", "colours", num_epochs=200, patience=0)
     return worker

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from colours import ColourWorker, paint, settings_for_submitting, train
+from colours import RED, ColourWorker, paint, paint_red_and_green, settings_for_submitting, train
 
 from core.errors import UnknownScheduleError, UsageError
 from core.items import FileLocator, locator_to_text
@@ -23,7 +23,6 @@ from orchestrator.scheduling.schedules import ScheduleRequest, make_schedule
 from orchestrator.scheduling.ticking import tick
 from orchestrator.training import DatasetRequest
 
-RED, GREEN = (200, 40, 40), (40, 200, 40)
 DAY_S = 86_400.0
 # A Monday at noon.
 BEGIN_S = datetime(2027, 3, 1, 12, tzinfo=UTC).timestamp()
@@ -37,11 +36,7 @@ class World:
         self.ledger, self.folder, self.worker = ledger, folder, ColourWorker(ledger)
         self.settings = settings_for_submitting()
         self.now_s = BEGIN_S
-        for part, number in (("train", 6), ("val", 4)):
-            for name, colour in (("green", GREEN), ("red", RED)):
-                for one in range(number):
-                    seed = one + 100 * (part == "val") + 200 * (name == "red")
-                    paint(folder / "photos" / part / name / f"{one}.png", colour, seed=seed)
+        paint_red_and_green(folder / "photos", num_train=6, num_val=4)
         train(ledger, self.worker, folder / "photos", "colours")
 
     def schedule(self, request: ScheduleRequest = NIGHTLY) -> None:
