@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import MODEL, Cli, wait_for_workers
+from program import MODEL, Cli, kill_with_children, wait_for, wait_for_workers
 
 Pictures = Callable[..., Path]
 DECIDED = ("promoted", "refused")
@@ -83,6 +83,25 @@ def test_a_promotion_labels_a_job_again_and_what_changed_can_be_written(cli: Cli
     else:
         assert "tie" in entry["reason"]
         assert entry["relabel_job_id"] is None
+
+
+def test_a_run_whose_program_was_killed_is_brought_to_its_end_by_serve(cli: Cli, pictures: Callable[[Cli], None]):
+    pictures(cli)
+    train(cli)
+    cli.json("labels", "import", "more")
+    cli.json("schedule", "add", "--name", "nightly", "--model", "shapes", "--cron", "0 3 * * *")
+
+    def outcomes() -> list[str]:
+        return [entry["outcome"] for entry in cli.json("schedule", "history", "nightly")]
+
+    running = cli.start("schedule", "run", "nightly")
+    wait_for(lambda: outcomes() == ["training"], "a challenger that is being trained")
+    kill_with_children(running)
+    assert outcomes() == ["training"]
+    served = cli.start("serve", LABELYARD_TICK_S="0.5", LABELYARD_LEASE_S="4", LABELYARD_SWEEP_INTERVAL_S="1")
+    wait_for(lambda: outcomes()[0] in DECIDED, "the decision")
+    kill_with_children(served)
+    assert len(outcomes()) == 1
 
 
 def test_workers_elsewhere_train_and_compare(cluster: Cli, pictures: Callable[[Cli], None]):
