@@ -23,6 +23,7 @@ class Outcome:
 
     answer: Answer
     problem: str | None = None  # a sentence; never a secret
+    wait_s: float = 0.0  # how long the receiver asks to be left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,14 @@ class Message:
     """What is sent."""
 
     id: str  # the same in each try, so that a receiver knows it again
-    event: Event
+    event: Event | None  # None: someone tries the channels out
     created_at: float  # seconds since 1970
     data: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        """What programs tell events by."""
+        return "test" if self.event is None else str(self.event)
 
 
 class Sender(Protocol):
