@@ -29,6 +29,7 @@ class Surroundings:
     """What a job may wait for outside of the ledger."""
 
     lease_s: float = DEFAULT_LEASE_S  # how long a lease lasts that has just been renewed
+    is_embedded: bool = False  # whether commands bring their own workers
     space_problem: Callable[[], str | None] = lambda: None  # why the database may not grow; asked always
     problems: tuple[Callable[[], str | None], ...] = ()  # each says what is wrong, or nothing; asked only if need be
 
@@ -36,7 +37,10 @@ class Surroundings:
 def surroundings(settings: Settings, database: Database) -> Surroundings:
     """What is around a ledger in this set-up."""
     return Surroundings(
-        settings.lease_s, lambda: _space_problem(database), (lambda: _broker_problem(settings, database),)
+        settings.lease_s,
+        settings.is_embedded,
+        lambda: _space_problem(database),
+        (lambda: _broker_problem(settings, database),),
     )
 
 
@@ -57,10 +61,10 @@ def reason_to_wait(session: Session, job: JobTable, so_far: Progress, around: Su
     if num_leased:
         return _silent_leases(num_leased, left_s or 0.0, lease_s=around.lease_s)
     if not so_far.is_planned and so_far.num_finished == so_far.num_planned:
-        return f"Its images have not all been found. If nobody looks, `labelyard jobs resume {job.id}` goes on."
+        return f"Its images have not all been found. `labelyard jobs resume {job.id}` or `labelyard serve` goes on."
     workers = live_workers(session, job.id)
     return (
-        _no_worker(session, job, workers)
+        _no_worker(session, job, workers, is_embedded=around.is_embedded)
         or _all_decline(session, job, workers)
         or next(filter(None, (problem() for problem in around.problems)), None)
         or _busy(session, job, workers)
@@ -84,7 +88,7 @@ def _silent_leases(num_leased: int, left_s: float, *, lease_s: float) -> str | N
     return f"{chunks} with a worker that has gone silent, and will be handed to another {when}."
 
 
-def _no_worker(session: Session, job: JobTable, workers: Sequence[WorkerTable]) -> str | None:
+def _no_worker(session: Session, job: JobTable, workers: Sequence[WorkerTable], *, is_embedded: bool) -> str | None:
     if any(takes(worker, job.kind) for worker in workers):
         return None
     if workers:
@@ -94,7 +98,12 @@ def _no_worker(session: Session, job: JobTable, workers: Sequence[WorkerTable]) 
         )
     unfit = last_unfit(session)
     ended = f" The last one, {unfit.id}, ended: {unfit.declines}" if unfit is not None else ""
-    return f"No worker is running. `labelyard worker` starts one.{ended}"
+    how = (
+        f"`labelyard serve`, `labelyard worker` or `labelyard jobs resume {job.id}` starts one."
+        if is_embedded
+        else "`labelyard worker` starts one."
+    )
+    return f"No worker is running. {how}{ended}"
 
 
 def _all_decline(session: Session, job: JobTable, workers: Sequence[WorkerTable]) -> str | None:

@@ -1,11 +1,13 @@
 """`labelyard serve`: the orchestrator as a process that stays."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
 
 def serve() -> None:
     """Plan, schedule, sweep and conclude until stopped (Ctrl-C, SIGTERM); without a broker, work as well."""
-    import signal
-    import threading
-
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_line
     from orchestrator.notifying import notify_and_deliver
@@ -15,9 +17,7 @@ def serve() -> None:
     from orchestrator.serving.orchestrator import serve as run
     from orchestrator.watching import make_waker
 
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    received = _until_signalled()
     with open_context() as context:
         waker = make_waker(context.settings, context.database)
         deliver = notify_and_deliver if channels_of(context.settings) else None
@@ -26,5 +26,24 @@ def serve() -> None:
         for part in parts:
             print_line(f"{part.name:<{width}}  {part.does}")
         print_line(f"Serving {context.database.safe_url}. Ctrl-C or SIGTERM stops it.")
-        run(parts, stopped)
+        run(parts, received)
         print_line("Stopped; what was in progress goes on with the next `labelyard serve`, or with any worker.")
+
+
+def _until_signalled() -> "SimpleQueue[int]":
+    """Somewhere that the first signal to stop is put; the second ends the process at once."""
+    import signal
+    from queue import SimpleQueue
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    # Its `put` may interrupt its `get`; an event's lock might be held by the very thread that the signal interrupts.
+    received: SimpleQueue[int] = SimpleQueue()
+
+    def stop(number: int, _: object) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
+        received.put(number)
+
+    for number in numbers:
+        signal.signal(number, stop)
+    return received

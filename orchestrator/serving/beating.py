@@ -33,6 +33,12 @@ def create_tick_app(settings: Settings, tick: Callable[[], object]) -> Celery:
         BrokerError: no broker is set, or its URL cannot be used.
     """
     app = create_app(settings, include=())
+    # In lists of their own, not in those of workers, who may not put ticks back; see docs/deployment.md.
+    app.conf.broker_transport_options |= {
+        "unacked_key": f"{SCHEDULE_QUEUE}.unacked",
+        "unacked_index_key": f"{SCHEDULE_QUEUE}.unacked_index",
+        "unacked_mutex_key": f"{SCHEDULE_QUEUE}.unacked_mutex",
+    }
 
     def tick_once() -> None:
         try:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 
 import structlog
 
@@ -71,14 +72,12 @@ def parts_of(
     return parts
 
 
-def serve(parts: Sequence[Part], stopped: threading.Event) -> None:
-    """Run services until someone sets the event."""
+def serve(parts: Sequence[Part], told_to_stop: SimpleQueue[int]) -> None:
+    """Run services until something is put into the queue."""
     services = [part.service for part in parts]
     for service in services:
         service.start()
-    # With a timeout, so that the main thread is awake for signals on every platform.
-    while not stopped.wait(1.0):
-        continue
+    logger.info("serving_stops", signal=told_to_stop.get())
     if not stop_all(services, timeout_s=STOP_TIMEOUT_S):
         logger.warning("services_left_behind", timeout_s=STOP_TIMEOUT_S)
 

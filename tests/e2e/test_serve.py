@@ -68,6 +68,19 @@ def test_it_says_what_it_does_and_ends_well_when_it_is_told_to(cli: Cli, number:
     assert "Stopped" in stop(served, number)
 
 
+def test_a_second_signal_ends_it_at_once(cli: Cli):
+    served = cli.start("serve", **QUIET | {"LABELYARD_LOG_LEVEL": "INFO"})
+    (worker,) = wait_for(lambda: cli.query("SELECT pid FROM worker"), "its worker")[0]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        os.kill(served.pid, signal.SIGTERM)
+        wait_for_line(served, "serving_stops")
+        os.kill(served.pid, signal.SIGTERM)
+        assert served.wait(STOP_TIMEOUT_S) == -signal.SIGTERM, "it does not wait for the worker that hangs"
+    finally:
+        os.kill(worker, signal.SIGKILL)
+
+
 def test_a_job_that_nobody_waits_for_is_done(cli: Cli, photographs: Photographs):
     photographs(30)
     accept(cli, "photographs", "--chunk-size", "10")
@@ -123,7 +136,7 @@ def test_two_orchestrators_share_ticks_and_leave_no_heap_of_them(
     for one in served:
         stop(one)
     assert broker.llen(SCHEDULE_QUEUE) <= MAX_TICKS + 1
-    assert broker.hlen("unacked") == 0
+    assert broker.hlen(f"{SCHEDULE_QUEUE}.unacked") == 0
     assert worker.poll() is None
 
 

@@ -41,6 +41,13 @@ def test_a_job_without_a_worker_says_how_to_start_one(ledger: Database):
     assert waits_for(ledger, job_with(ledger, 4)) == "No worker is running. `labelyard worker` starts one."
 
 
+def test_without_a_broker_the_orchestrator_brings_workers_too(ledger: Database):
+    job_id = job_with(ledger, 4)
+    assert f"`labelyard serve`, `labelyard worker` or `labelyard jobs resume {job_id}` starts one" in str(
+        waits_for(ledger, job_id, Surroundings(is_embedded=True))
+    )
+
+
 def test_a_worker_that_could_not_begin_is_named_with_its_reason(ledger: Database):
     with ledger.write() as session:
         report_unfit(session, WorkerIdentity("anna", "here", 1), "There is no GPU.")
