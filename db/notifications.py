@@ -3,10 +3,11 @@
 One event of one subject is told once by each channel. Knows nothing of webhooks or of mail.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -54,22 +55,32 @@ def add_notification(
             continue
 
 
-def is_told(session: Session, event: Event, subject: str) -> bool:
-    """Whether someone was told already, or is going to be."""
-    query = exists().where(NotificationTable.event == event, NotificationTable.subject == subject)
-    return session.scalars(select(query)).one()
+def told_subjects(session: Session, events: Collection[Event], subjects: Collection[str]) -> frozenset[str]:
+    """Those of some subjects that someone was told of already, or is going to be."""
+    query = select(NotificationTable.subject).where(
+        NotificationTable.event.in_(events), NotificationTable.subject.in_(subjects)
+    )
+    return frozenset(session.scalars(query))
 
 
-def claim_due(session: Session, *, at_s: float, limit: int) -> list[NotificationTable]:
+def claim_due(
+    session: Session, *, at_s: float, limit: int, without: Collection[Channel] = ()
+) -> list[NotificationTable]:
     """Take what is due, so that nobody else delivers it meanwhile.
 
+    Args:
+        session: a writing transaction.
+        at_s: when this is, in seconds since 1970.
+        limit: how many to take.
+        without: channels that are left alone.
+
     Returns:
-        Rows as they are behind the claim, detached, oldest first.
+        Rows as they are behind the claim, detached, longest due first.
     """
     due = session.scalars(
         select(NotificationTable)
-        .where(NotificationTable.next_try_at <= at_s)
-        .order_by(NotificationTable.id)
+        .where(NotificationTable.next_try_at <= at_s, NotificationTable.channel.not_in(without))
+        .order_by(NotificationTable.next_try_at, NotificationTable.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
@@ -79,6 +90,12 @@ def claim_due(session: Session, *, at_s: float, limit: int) -> list[Notification
     session.flush()
     session.expunge_all()
     return list(due)
+
+
+def key_of(row: NotificationTable) -> str:
+    """What a receiver knows a notification by: the same in each attempt, another in each ledger."""
+    text = f"{row.id} {row.event} {row.subject} {row.created_at!r}"
+    return f"msg_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 def report(

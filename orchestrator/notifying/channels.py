@@ -23,6 +23,7 @@ class Outcome:
 
     answer: Answer
     problem: str | None = None  # a sentence; never a secret
+    wait_s: float = 0.0  # how long the receiver asks to be left alone
 
 
 @dataclass(frozen=True, slots=True)

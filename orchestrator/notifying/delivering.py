@@ -1,21 +1,24 @@
 """Delivering what is due: each message is claimed, sent, and what came of it noted; tried again later and later.
 
 What is left of a sender that dies is sent again by the next, with the same id; so a message arrives at least once.
+Of each channel a round ends at its first failure: a receiver that hangs costs one time-out, not one for each message.
 """
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from core.errors import UsageError
 from core.settings import Settings
+from core.types import Channel
 from db.clock import read_now
 from db.database import Database
-from db.notifications import claim_due, report
+from db.notifications import claim_due, key_of, report
 from db.schedule_tables import NotificationTable
 from orchestrator.notifying.channels import Answer, Message, Outcome, channels_of, sender_of
-from orchestrator.notifying.telling import tell_of_ended_jobs
+from orchestrator.notifying.telling import tell_of_ended_jobs, untold_jobs
 
 logger = structlog.get_logger(__name__)
 
@@ -46,18 +49,37 @@ def notify_and_deliver(database: Database, settings: Settings, *, at_s: float | 
     """
     if not channels_of(settings):
         return DeliveryReport()
-    now_s = database.query(read_now) if at_s is None else at_s
-    num_told = database.transact(lambda session: tell_of_ended_jobs(session, settings, at_s=now_s))
-    claimed = database.transact(lambda session: claim_due(session, at_s=now_s, limit=AT_ONCE))
-    outcomes = [_deliver(database, settings, row, at_s=now_s) for row in claimed]
+    num_told = _tell_of_ended_jobs(database, settings, at_s=_now(database, at_s))
+    outcomes: list[Outcome] = []
+    in_trouble: set[Channel] = set()
+    while len(outcomes) < AT_ONCE:
+        # One at a time and at its own time: claims run out, and receivers refuse signatures that are old.
+        now_s = _now(database, at_s)
+        claimed = database.transact(partial(claim_due, at_s=now_s, limit=1, without=in_trouble))
+        if not claimed:
+            break
+        outcomes.append(_deliver(database, settings, claimed[0], at_s=now_s))
+        if outcomes[-1].answer is Answer.TRY_AGAIN:
+            in_trouble.add(claimed[0].channel)
     num_delivered = sum(outcome.answer is Answer.DELIVERED for outcome in outcomes)
     return DeliveryReport(num_told, num_delivered, len(outcomes) - num_delivered)
+
+
+def _now(database: Database, at_s: float | None) -> float:
+    return database.query(read_now) if at_s is None else at_s
+
+
+def _tell_of_ended_jobs(database: Database, settings: Settings, *, at_s: float) -> int:
+    # Looking does not keep SQLite's other writers waiting.
+    if not database.query(partial(untold_jobs, at_s=at_s)):
+        return 0
+    return database.transact(lambda session: tell_of_ended_jobs(session, settings, at_s=at_s))
 
 
 def _deliver(database: Database, settings: Settings, row: NotificationTable, *, at_s: float) -> Outcome:
     outcome = _send(settings, row, at_s=at_s)
     is_delivered = outcome.answer is Answer.DELIVERED
-    next_try_at = _next_try(row, at_s=at_s) if outcome.answer is Answer.TRY_AGAIN else None
+    next_try_at = _next_try(row, outcome, at_s=at_s) if outcome.answer is Answer.TRY_AGAIN else None
     database.transact(
         lambda session: report(
             session,
@@ -81,12 +103,12 @@ def _send(settings: Settings, row: NotificationTable, *, at_s: float) -> Outcome
         return Outcome(Answer.TRY_AGAIN, str(error))
     if sender is None:
         return Outcome(Answer.GIVE_UP, f"No {row.channel} is set up any more.")
-    return sender.send(Message(f"labelyard-{row.id}", row.event, row.created_at, row.payload), at_s=at_s)
+    return sender.send(Message(key_of(row), row.event, row.created_at, row.payload), at_s=at_s)
 
 
-def _next_try(row: NotificationTable, *, at_s: float) -> float | None:
+def _next_try(row: NotificationTable, outcome: Outcome, *, at_s: float) -> float | None:
     """Later and later, and not all at once; None: it has been tried for long enough."""
     if at_s - row.created_at > GIVE_UP_AFTER_S:
         return None
     wait_s = min(MAX_WAIT_S, FIRST_WAIT_S * 2.0 ** min(row.attempts - 1, 20))
-    return at_s + wait_s * random.uniform(0.8, 1.2)  # noqa: S311 - spreads tries, guards nothing
+    return at_s + max(outcome.wait_s, wait_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads tries, guards nothing

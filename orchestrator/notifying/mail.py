@@ -2,9 +2,10 @@
 
 import smtplib
 import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,7 @@ from orchestrator.notifying.sentences import body_of, subject_of
 TIMEOUT_S = 15.0
 _PORTS = {"smtp": 587, "smtps": 465}
 _PERMANENT = range(500, 600)
+_REFUSALS = (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +62,39 @@ class MailSender:
     def send(self, message: Message, *, at_s: float) -> Outcome:
         """Send a message to all receivers."""
         try:
-            self._send(self._compose(message, at_s=at_s))
+            refused = self._send(self._compose(message, at_s=at_s))
         except smtplib.SMTPRecipientsRefused as error:
             codes = {code for code, _ in error.recipients.values()}
             answer = Answer.GIVE_UP if all(code in _PERMANENT for code in codes) else Answer.TRY_AGAIN
             return Outcome(answer, f"The mail server refused {', '.join(error.recipients)}.")
         except smtplib.SMTPResponseException as error:
             # Their own words may repeat what they were told.
-            return Outcome(Answer.TRY_AGAIN, f"The mail server answered {error.smtp_code} ({type(error).__name__}).")
+            # A password may be mended; what is refused for good stays refused.
+            is_final = error.smtp_code in _PERMANENT and isinstance(error, _REFUSALS)
+            return Outcome(
+                Answer.GIVE_UP if is_final else Answer.TRY_AGAIN,
+                f"The mail server answered {error.smtp_code} ({type(error).__name__}).",
+            )
         except (OSError, smtplib.SMTPException) as error:
             return Outcome(Answer.TRY_AGAIN, f"The mail server was not reached: {type(error).__name__}.")
-        return Outcome(Answer.DELIVERED)
+        problem = f"The mail server refused {', '.join(refused)}; the others have it." if refused else None
+        return Outcome(Answer.DELIVERED, problem)
 
     def _compose(self, message: Message, *, at_s: float) -> EmailMessage:
         mail = EmailMessage()
-        # Line breaks would begin headers of their own; names of files and models may hold them.
-        mail["Subject"] = " ".join(subject_of(message.event, message.data).split())
+        mail["Subject"] = subject_of(message.event, message.data)
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.receivers)
         mail["Date"] = formatdate(at_s, localtime=False)
-        mail["Message-ID"] = make_msgid(idstring=message.id, domain="labelyard")
+        # The same in each try, so that mail programs show a second one once.
+        mail["Message-ID"] = f"<{message.id}@labelyard>"
+        # Source: RFC 3834, section 5: no out-of-office answers to this.
+        mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(body_of(message.event, message.data))
         return mail
 
-    def _send(self, mail: EmailMessage) -> None:
+    def _send(self, mail: EmailMessage) -> Collection[str]:
+        """Hand it over; returns the receivers that were refused while others were not."""
         context = ssl.create_default_context()
         if self.is_tls:
             server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_S, context=context)
@@ -94,7 +105,7 @@ class MailSender:
                 server.starttls(context=context)
             if self.user is not None:
                 server.login(self.user, self.password or "")
-            server.send_message(mail)
+            return server.send_message(mail).keys()
 
 
 def _is_here(host: str) -> bool:

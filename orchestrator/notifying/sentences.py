@@ -7,7 +7,11 @@ from core.types import Event
 
 
 def subject_of(event: Event, data: Mapping[str, Any]) -> str:
-    """One line."""
+    """One line, whatever files and models are called."""
+    return _in_one_line(_subject(event, data))
+
+
+def _subject(event: Event, data: Mapping[str, Any]) -> str:
     match event:
         case Event.JOB_DONE:
             return f"Job {data['job_id']} is done: {data['name']}"
@@ -30,4 +34,10 @@ def body_of(event: Event, data: Mapping[str, Any]) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_shown(part)}" for key, part in value.items())
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else _in_one_line(str(value))
+
+
+def _in_one_line(text: str) -> str:
+    """Nothing in a name begins a line or a header, or steers a terminal."""
+    spaced = " ".join(text.split())
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in spaced)

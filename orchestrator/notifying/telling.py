@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from core.settings import Settings
 from core.types import Event, JobState
-from db.notifications import add_notification, is_told
+from db.ledger.control import get_job
+from db.notifications import add_notification, told_subjects
 from db.tables import JobTable
 from orchestrator.notifying.channels import channels_of
 from orchestrator.notifying.payloads import job_facts
@@ -40,16 +41,21 @@ def tell_of_ended_jobs(session: Session, settings: Settings, *, at_s: float) -> 
     Returns:
         How many there were.
     """
-    ended = session.scalars(
-        select(JobTable)
+    ends = untold_jobs(session, at_s=at_s)
+    for job_id, subject in ends:
+        job = get_job(session, job_id)
+        tell(session, settings, _EVENTS[job.state], subject, job_facts(session, job), at_s=at_s)
+    return len(ends)
+
+
+def untold_jobs(session: Session, *, at_s: float) -> list[tuple[int, str]]:
+    """Jobs that have ended and that nobody was told of, with what their ends are told by; in two short queries."""
+    rows = session.execute(
+        select(JobTable.id, JobTable.finished_at)
         .where(JobTable.state.in_(tuple(_EVENTS)), JobTable.finished_at > at_s - MAX_JOB_AGE_S)
         .order_by(JobTable.id)
-    ).all()
-    num_told = 0
-    for job in ended:
-        # A job that was retried ends again, and that is news again.
-        subject = f"job:{job.id}:{job.finished_at:.3f}"
-        if not is_told(session, _EVENTS[job.state], subject):
-            tell(session, settings, _EVENTS[job.state], subject, job_facts(session, job), at_s=at_s)
-            num_told += 1
-    return num_told
+    )
+    # A job that was retried ends again, and that is news again.
+    subjects = {f"job:{job_id}:{finished_at:.3f}": job_id for job_id, finished_at in rows}
+    told = told_subjects(session, tuple(_EVENTS.values()), subjects)
+    return [(job_id, subject) for subject, job_id in subjects.items() if subject not in told]

@@ -4,6 +4,7 @@ Source: the Standard Webhooks specification, https://www.standardwebhooks.com/ (
 The address is the operator's own setting, so it may well be in a private network; redirects are not followed.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -11,11 +12,9 @@ import hmac
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException, HTTPMessage
-from typing import IO
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import aiohttp
 
 from core.errors import UsageError
 from core.settings import Settings
@@ -23,15 +22,9 @@ from orchestrator.notifying.channels import Answer, Message, Outcome
 
 TIMEOUT_S = 10.0
 GONE = 410
+# A receiver that asks for more is tried after a day all the same.
+MAX_ASKED_WAIT_S = 24 * 3600.0
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how secrets of this kind begin, not one
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        """Follow none: what was signed for one address is not for another."""
-        del req, fp, code, msg, headers, newurl
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +58,30 @@ class WebhookSender:
         ).encode()
         headers = {"content-type": "application/json", "user-agent": "Labelyard"}
         headers |= signed_headers(message.id, int(at_s), body, self.key)
+        return asyncio.run(self._post(body, headers))
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> Outcome:
+        # The whole of it has its time: urllib's is for each piece, and a receiver that drips would never end.
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         try:
-            request = Request(self.url, data=body, headers=headers, method="POST")  # noqa: S310 - checked by `of`
-            with build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S):
-                return Outcome(Answer.DELIVERED)
-        except HTTPError as error:
-            error.close()
-            answer = Answer.GIVE_UP if error.code == GONE else Answer.TRY_AGAIN
-            return Outcome(answer, f"The webhook answered {error.code}; expected 2xx.")
-        except (OSError, HTTPException, ValueError) as error:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session,
+                session.post(self.url, data=body, headers=headers, allow_redirects=False) as response,
+            ):
+                return _judge(response.status, response.headers.get("retry-after", ""))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             # The address may hold a secret; what went wrong does not.
-            reason = getattr(error, "reason", error)
+            reason = getattr(error, "os_error", error)
             return Outcome(Answer.TRY_AGAIN, f"The webhook was not reached: {type(reason).__name__}.")
+
+
+def _judge(status: int, retry_after: str) -> Outcome:
+    """What an answer means; 2xx alone is delivered, and what is in it does not matter."""
+    if status // 100 == 2:  # noqa: PLR2004
+        return Outcome(Answer.DELIVERED)
+    wait_s = min(float(retry_after), MAX_ASKED_WAIT_S) if retry_after.isascii() and retry_after.isdigit() else 0.0
+    answer = Answer.GIVE_UP if status == GONE else Answer.TRY_AGAIN
+    return Outcome(answer, f"The webhook answered {status}; expected 2xx.", wait_s)
 
 
 def signed_headers(message_id: str, timestamp_s: int, body: bytes, key: bytes | None) -> dict[str, str]:
