@@ -38,7 +38,6 @@ def test() -> None:
     import uuid
 
     from core.exits import ExitCode
-    from core.types import Event
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_line
     from orchestrator.notifying.channels import Answer, Message, channels_of, sender_of
@@ -51,8 +50,8 @@ def test() -> None:
             )
             return
         now_s = time.time()
-        data = {"job_id": 0, "name": "a test of Labelyard's notifications"}
-        message = Message(f"labelyard-test-{uuid.uuid4().hex}", Event.JOB_DONE, now_s, data)
+        # Programs must not take it for a job that has ended.
+        message = Message(f"msg_test_{uuid.uuid4().hex}", None, now_s, {"note": "Nothing has happened."})
         has_failed = False
         for channel in channels:
             sender = sender_of(opened.settings, channel)

@@ -6,13 +6,15 @@ from typing import Any
 from core.types import Event
 
 
-def subject_of(event: Event, data: Mapping[str, Any]) -> str:
+def subject_of(event: Event | None, data: Mapping[str, Any]) -> str:
     """One line, whatever files and models are called."""
     return _in_one_line(_subject(event, data))
 
 
-def _subject(event: Event, data: Mapping[str, Any]) -> str:
+def _subject(event: Event | None, data: Mapping[str, Any]) -> str:
     match event:
+        case None:
+            return "A test of Labelyard's notifications"
         case Event.JOB_DONE:
             return f"Job {data['job_id']} is done: {data['name']}"
         case Event.JOB_FAILED:
@@ -25,7 +27,7 @@ def _subject(event: Event, data: Mapping[str, Any]) -> str:
             return f"The images that {data['model']} labels have drifted ({data['drift']:.2f})"
 
 
-def body_of(event: Event, data: Mapping[str, Any]) -> str:
+def body_of(event: Event | None, data: Mapping[str, Any]) -> str:
     """The subject as a sentence, then every fact on a line of its own."""
     lines = [f"{key.replace('_', ' ')}: {_shown(value)}" for key, value in data.items() if value is not None]
     return "\n".join([f"{subject_of(event, data)}.", "", *lines, ""])

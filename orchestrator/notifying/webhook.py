@@ -51,7 +51,7 @@ class WebhookSender:
         """POST a message."""
         body = json.dumps(
             {
-                "type": message.event,
+                "type": message.type,
                 "timestamp": datetime.fromtimestamp(message.created_at, tz=UTC).isoformat(timespec="milliseconds"),
                 "data": dict(message.data),
             }
