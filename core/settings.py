@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     )
     webhook_secret: SecretStr | None = Field(
         default=None,
-        description="What its messages are signed with: `whsec_` and base64, or any text. Empty: unsigned.",
+        description="What its messages are signed with: `whsec_` and base64. Empty: unsigned.",
     )
     smtp_url: SecretStr | None = Field(
         default=None,

@@ -17,6 +17,10 @@ from orchestrator.notifying.sentences import body_of, subject_of
 TIMEOUT_S = 15.0
 _PORTS = {"smtp": 587, "smtps": 465}
 _PERMANENT = range(500, 600)
+_NO_SERVER = (
+    "LABELYARD_SMTP_URL is no SMTP server. Expected such as smtp://USER:PASSWORD@mail.example.org:587, "
+    "with %2F for / and %40 for @ in names and passwords."
+)
 _REFUSALS = (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
 
 
@@ -39,11 +43,14 @@ class MailSender:
         Raises:
             UsageError: the URL is none, or there is no sender.
         """
-        parts = urlsplit(settings.smtp_url.get_secret_value() if settings.smtp_url else "")
-        if parts.scheme not in _PORTS or not parts.hostname:
-            raise UsageError(
-                "LABELYARD_SMTP_URL is no SMTP server. Expected such as smtp://USER:PASSWORD@mail.example.org:587."
-            )
+        try:
+            parts = urlsplit(settings.smtp_url.get_secret_value() if settings.smtp_url else "")
+            port = parts.port or _PORTS[parts.scheme]
+        except (ValueError, KeyError):
+            # Their own words would repeat a password that is not escaped.
+            raise UsageError(_NO_SERVER) from None
+        if not parts.hostname:
+            raise UsageError(_NO_SERVER)
         addresses = (settings.mail_from or "", *settings.mail_to)
         if any("@" not in address or any(sign in address for sign in "\r\n") for address in addresses):
             raise UsageError(
@@ -51,7 +58,7 @@ class MailSender:
             )
         return cls(
             host=parts.hostname,
-            port=parts.port or _PORTS[parts.scheme],
+            port=port,
             is_tls=parts.scheme == "smtps",
             user=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
@@ -77,6 +84,9 @@ class MailSender:
             )
         except (OSError, smtplib.SMTPException) as error:
             return Outcome(Answer.TRY_AGAIN, f"The mail server was not reached: {type(error).__name__}.")
+        except ValueError as error:
+            # smtplib takes ASCII passwords only; the error holds the password.
+            return Outcome(Answer.TRY_AGAIN, f"The mail could not be written: {type(error).__name__}.")
         problem = f"The mail server refused {', '.join(refused)}; the others have it." if refused else None
         return Outcome(Answer.DELIVERED, problem)
 

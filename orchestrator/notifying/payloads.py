@@ -46,6 +46,6 @@ def decision_facts(schedule: ScheduleTable, run: ScheduleRunTable, verdict: Mapp
     }
 
 
-def drift_facts(schedule: ScheduleTable, champion: str, drift: float) -> dict[str, Any]:
+def drift_facts(schedule: ScheduleTable, champion: str, drift: float, *, threshold: float) -> dict[str, Any]:
     """Images that are not like those that a model has learned from."""
-    return {"schedule": schedule.name, "model": champion, "drift": round(drift, 4)}
+    return {"schedule": schedule.name, "model": champion, "drift": round(drift, 4), "threshold": threshold}

@@ -42,7 +42,7 @@ class WebhookSender:
             UsageError: the address is none, or the secret is not what its prefix says.
         """
         url = settings.webhook_url.get_secret_value() if settings.webhook_url else ""
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        if not _is_address(url):
             raise UsageError("LABELYARD_WEBHOOK_URL is no http(s) address. Expected such as https://example.org/hook.")
         secret = settings.webhook_secret
         return cls(url, None if secret is None else key_of(secret.get_secret_value()))
@@ -95,14 +95,23 @@ def signed_headers(message_id: str, timestamp_s: int, body: bytes, key: bytes | 
 
 
 def key_of(secret: str) -> bytes:
-    """The key of a secret: base64 behind `whsec_`, else its bytes.
+    """The key of a secret: base64, behind `whsec_` or not, as the libraries that verify it read it.
 
     Raises:
-        UsageError: it begins so and is not base64.
+        UsageError: it is not base64, or nothing.
     """
-    if not secret.startswith(_SECRET_PREFIX):
-        return secret.encode()
     try:
-        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        raise UsageError("LABELYARD_WEBHOOK_SECRET begins with whsec_ and is not base64 behind that.") from None
+        key = b""
+    if not key:
+        raise UsageError("LABELYARD_WEBHOOK_SECRET is no secret. Expected base64 behind whsec_.")
+    return key
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -92,7 +92,7 @@ class Steps:
             facts = facts_of(session, champion, condition, at_s=self._at_s)
             run.facts = asdict(facts)
             if facts.drift is not None and facts.drift > DRIFT_WORTH_TELLING:
-                told = drift_facts(schedule, champion.label, facts.drift)
+                told = drift_facts(schedule, champion.label, facts.drift, threshold=DRIFT_WORTH_TELLING)
                 tell(session, self._settings, Event.DRIFT_FOUND, f"run:{run.id}", told, at_s=self._at_s)
             judgement = judge_condition(condition, facts)
             if not judgement.holds:

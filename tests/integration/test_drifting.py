@@ -105,7 +105,7 @@ def test_drift_lets_a_schedule_train_and_people_know(worker: ColourWorker, tmp_p
     tick(ledger, SETTINGS, at_s=at_s + 2 * DAY_S)
     with ledger.read() as session:
         runs = runs_of(session, get_schedule(session, "nightly").id)
-        told = [row.event for row in list_notifications(session, limit=10)]
+        told = [(row.event, row.payload["threshold"]) for row in list_notifications(session, limit=10)]
     assert [run.state for run in runs] == [RunState.SKIPPED, RunState.TRAINING]
     assert "drift is" in str(runs[0].reason)
-    assert told == [Event.DRIFT_FOUND]
+    assert told == [(Event.DRIFT_FOUND, 0.2)]

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 from colours import RED, ColourWorker, paint, paint_red_and_green, settings_for_submitting, train
+from pydantic import SecretStr
 
 from core.errors import UnknownScheduleError, UsageError
 from core.items import FileLocator, locator_to_text
-from core.types import AnnotationOrigin, CatchUp, RunState, RunTrigger, Split
+from core.types import AnnotationOrigin, CatchUp, Channel, Event, RunState, RunTrigger, Split
 from db.annotations import Annotation, add_annotations
 from db.database import Database
 from db.ledger import control
 from db.models import find_model
+from db.notifications import list_notifications
 from db.promotions import champion_of, promote
 from db.schedules import NewRun, add_run, enable, get_schedule, remove_schedule, runs_of
 from orchestrator.scheduling.facts import count_new_labels
@@ -226,6 +228,33 @@ def test_equal_versions_are_a_tie_which_keeps_the_champion(world: World):
     assert "tie" in str(world.reasons()[0])
     with world.ledger.read() as session:
         assert champion_of(session, "colours").label == "colours@1"
+
+
+@pytest.mark.parametrize(
+    ("shows_more", "event"), [(False, Event.CHALLENGER_REFUSED), (True, Event.CHALLENGER_PROMOTED)]
+)
+def test_a_decision_is_written_to_the_outbox_once_for_each_channel(world: World, shows_more: bool, event: Event):
+    world.settings = world.settings.model_copy(
+        update={
+            "webhook_url": SecretStr("http://127.0.0.1:1/hook"),
+            "smtp_url": SecretStr("smtp://127.0.0.1:1"),
+            "mail_to": ["ada@example.org"],
+        }
+    )
+    world.schedule(ScheduleRequest("nightly", "colours", "0 3 * * *", promotion_rule="accuracy>=champion"))
+    world.say_something_new()
+    # Of a colour that the champion takes for green.
+    for seed in range(14 if shows_more else 0):
+        path = paint(world.folder / "new" / f"cyan{seed}.png", (40, 200, 200), seed=seed)
+        world.say(path, "red", split=Split.TEST if seed < 4 else None)
+    world.tick_to_the_end(days=1)
+    with world.ledger.read() as session:
+        rows = list_notifications(session, limit=10)
+    assert sorted((row.event, row.channel) for row in rows) == [(event, Channel.EMAIL), (event, Channel.WEBHOOK)]
+    told = rows[0].payload
+    assert (told["schedule"], told["champion"], told["challenger"]) == ("nightly", "colours@1", "colours@2")
+    assert told["accuracy"]["lower"] <= told["accuracy"]["upper"]
+    assert (told["rule"], told["reason"]) == ("accuracy>=champion", world.reasons()[0])
 
 
 def test_a_manual_run_is_one_like_any_other(world: World):
