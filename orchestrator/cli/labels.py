@@ -154,9 +154,9 @@ def _taking(
     return Taking(model, by or getpass.getuser(), origin, None if split is None else Split.TEST, new_classes, ask)
 
 
-def _ask(name: str, nearest: Sequence[str]) -> str | None:
+def _ask(name: str, nearest: Sequence[str], known: Sequence[str]) -> str | None:
     """Ask a person about a class that the model does not have."""
-    choices = ["add", "skip", *nearest]
+    choices = ["add", "skip", *known]
     hint = f" It is near to {', '.join(nearest)}." if nearest else ""
     answer = typer.prompt(
         f"The model has no class {name!r}.{hint} Take it in (add), leave its labels out (skip), or name the class that "

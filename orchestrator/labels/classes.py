@@ -13,8 +13,9 @@ from db.model_tables import ModelTable
 from db.models import list_models
 from db.results import class_labels
 
-# Asked about a class that a model does not have, with those that might be meant: the class to take, or None for none.
-Ask = Callable[[str, Sequence[str]], str | None]
+# Asked about a class that a model does not have, with those that are near to it and all that there are: the class to
+# take, or None for none.
+Ask = Callable[[str, Sequence[str], Sequence[str]], str | None]
 
 
 def name_of_model(session: Session, name: str | None) -> str:
@@ -75,7 +76,7 @@ def settle(names: Sequence[str], known: Sequence[str], policy: NewClasses, ask: 
             case NewClasses.SKIP:
                 settled[name] = None
             case NewClasses.ASK if ask is not None:
-                settled[name] = ask(name, get_close_matches(name, known, n=3, cutoff=0.6))
+                settled[name] = ask(name, get_close_matches(name, known, n=3, cutoff=0.6), known)
     return settled
 
 

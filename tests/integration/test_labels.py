@@ -106,7 +106,8 @@ def test_a_class_that_the_model_does_not_have_is_refused_added_skipped_or_asked_
     assert (report.num_added, report.num_skipped, report.skipped_classes) == (1, 2, ["blue", "rde"])
     asked = []
 
-    def ask(name, nearest):
+    def ask(name, nearest, known):
+        assert list(known) == ["green", "red"]
         asked.append((name, list(nearest)))
         return "red" if name == "rde" else None
 
