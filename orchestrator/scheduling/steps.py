@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
-from core.errors import DatasetError, LabelyardError, TrainingError, UsageError
+from core.errors import DatabaseError, DatasetError, LabelyardError, TrainingError, UsageError
 from core.settings import Settings
 from core.types import Event, JobState, RunState
 from db.database import Database
@@ -174,7 +174,10 @@ class Steps:
         note, job_id = "", None
         try:
             job_id = submit_relabel(self._database, self._settings, schedule.relabel_job_id or 0, challenger).job_id
-        except UsageError as error:
+        except DatabaseError:
+            raise
+        except LabelyardError as error:
+            # It is promoted all the same.
             note = f" Job {schedule.relabel_job_id} cannot be labelled again: {error}"
         with self._database.write() as session:
             locked = lock_run(session, run)
