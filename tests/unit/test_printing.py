@@ -30,6 +30,7 @@ def summary(job_id: int, models: list[str], name: str, num_images: int) -> JobSu
         stages={},
         labels={},
         errors={},
+        num_to_review=None,
         workers=[],
         waits_for=None,
         error=None,
