@@ -65,6 +65,14 @@ _EXPECTED = {
 }
 
 
+_TERMINALS_OF_UNITS = {
+    "NUMBER": Unit.NUMBER,
+    "PERCENT": Unit.SHARE,
+    "DURATION": Unit.DURATION,
+    "CHAMPION": Unit.CHAMPION,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Which words a kind of rule has, and what may stand beside each."""
@@ -89,7 +97,7 @@ def parse(text: str, vocabulary: Vocabulary) -> Rule:
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
-        _refuse(text, vocabulary, _position(text, error), _describe(text, error))
+        _refuse(text, vocabulary, _position(text, error), _describe(text, error, vocabulary))
     rule = Rule(_Reader(text, vocabulary).node(_trees(tree)[0]))
     # What is kept is the plain text, which spaces may have made longer; it has to be read again.
     _check_size(str(rule), vocabulary)
@@ -212,7 +220,7 @@ def _position(text: str, error: "UnexpectedInput") -> int:
     return len(text) if is_end or position is None or position < 0 else position
 
 
-def _describe(text: str, error: "UnexpectedInput") -> str:
+def _describe(text: str, error: "UnexpectedInput", vocabulary: Vocabulary) -> str:
     from lark.exceptions import UnexpectedCharacters, UnexpectedToken  # noqa: PLC0415 - as above
 
     if isinstance(error, UnexpectedToken):
@@ -224,7 +232,10 @@ def _describe(text: str, error: "UnexpectedInput") -> str:
         received = f"received {rest[0][:40]!r}" if rest else "the rule ends here"
     else:
         names, received = set(), "the rule ends here"
-    expected = ", ".join(word for name, word in _EXPECTED.items() if name in names)
+    units = frozenset().union(*vocabulary.words.values())
+    # What no word of this kind of rule is compared with is not offered.
+    useless = {name for name, unit in _TERMINALS_OF_UNITS.items() if unit not in units}
+    expected = ", ".join(word for name, word in _EXPECTED.items() if name in set(names) - useless)
     return f"{received}; expected {expected or 'something else'}."
 
 

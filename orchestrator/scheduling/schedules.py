@@ -10,6 +10,7 @@ from db.clock import read_now
 from db.database import Database
 from db.ledger.control import get_job
 from db.schedules import NewSchedule, add_schedule
+from orchestrator.labels.classes import name_of_model
 from orchestrator.retraining.composing import first_trained
 from orchestrator.rules import parse_condition, parse_promotion
 from orchestrator.scheduling.cron import FireTimes
@@ -64,9 +65,11 @@ def make_schedule(
     rule = str(parse_promotion(request.promotion_rule))
     if request.dataset is not None:
         request.dataset.open(Access.of(settings))
+    with database.read() as session:
+        model = name_of_model(session, request.model)
     new = NewSchedule(
         name=request.name,
-        model=request.model,
+        model=model,
         cron=times.cron,
         time_zone=times.time_zone,
         promotion_rule=rule,
@@ -77,11 +80,9 @@ def make_schedule(
         relabel_job_id=request.relabel_job_id,
     )
     with database.write() as session:
-        first = first_trained(session, request.model)
+        first = first_trained(session, model)
         if request.tunes and first.mode is not TrainMode.HEAD:
-            raise UsageError(
-                f"--tune is for models in mode head; {request.model!r} is in mode {first.mode}. Leave it out."
-            )
+            raise UsageError(f"--tune is for models in mode head; {model!r} is in mode {first.mode}. Leave it out.")
         if request.relabel_job_id is not None and get_job(session, request.relabel_job_id).kind.is_training:
             raise UsageError(f"--relabel {request.relabel_job_id} is a training. Expected a job of `labelyard label`.")
         starts_at = read_now(session) if at_s is None else at_s

@@ -121,7 +121,10 @@ def test_workers_elsewhere_train_and_compare(cluster: Cli, pictures: Callable[[C
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("schedule", "add", "--name", "x", "--model", "nobody", "--cron", "0 3 * * *"), "No version of 'nobody'"),
+        (
+            ("schedule", "add", "--name", "x", "--model", "nobody", "--cron", "0 3 * * *"),
+            "No model called 'nobody' was trained here",
+        ),
         (("schedule", "add", "--name", "x", "--model", "nobody", "--cron", "0 3 * *"), "expected five fields"),
         (("schedule", "add", "--name", "x", "--model", "y", "--cron", "0 3 * * *", "--tz", "Seoul"), "Asia/Seoul"),
         (

@@ -285,7 +285,7 @@ def test_a_removed_schedule_is_gone_with_its_history_and_an_unknown_one_says_whi
 
 
 def test_a_schedule_of_a_model_that_was_never_trained_is_refused(world: World):
-    with pytest.raises(UsageError, match="labelyard train DATASET --name parts"):
+    with pytest.raises(UsageError, match=r"No model called 'parts' was trained here\. There are: colours"):
         world.schedule(ScheduleRequest("nightly", "parts", "0 3 * * *"))
 
 

@@ -237,3 +237,12 @@ def test_a_rule_written_as_text_reads_back_as_the_same_rule(seed: int):
     rule = Rule(make(random.Random(seed), 3))
     if len(str(rule)) <= 500:
         assert parse_promotion(str(rule)) == rule
+
+
+def test_only_what_may_stand_there_is_offered():
+    with pytest.raises(UsageError) as raised:
+        parse_promotion("accuracy > champoin")
+    assert "expected a number, a share such as 2%, champion." in str(raised.value)
+    with pytest.raises(UsageError) as raised:
+        parse_condition("age > seven")
+    assert "expected a number, a duration such as 7d." in str(raised.value)
