@@ -31,8 +31,7 @@ from orchestrator.rules import judge_condition, parse_condition, parse_promotion
 from orchestrator.scheduling.decisions import decide
 from orchestrator.scheduling.facts import facts_of
 
-# From here on the population stability index is called a significant change.
-# Source: Siddiqi, "Credit Risk Scorecards", 2006, chapter 9, has 0.25; the rule of the examples has 0.2.
+# From here on people are told of drift, whatever the rule says. The usual bands are custom; see docs/adr/0028.
 DRIFT_WORTH_TELLING = 0.2
 
 
