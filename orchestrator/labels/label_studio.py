@@ -134,6 +134,9 @@ def _load(file: IO[bytes], name: str) -> list[Any]:
         ) from error
     except json.JSONDecodeError as error:
         raise UsageError(f"{name} is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
+    except ValueError as error:
+        # A number of thousands of digits, which Python does not read.
+        raise UsageError(f"{name} cannot be read as JSON: {error}.") from error
     except RecursionError as error:
         raise UsageError(f"{name} is nested too deep. Expected JSON as Label Studio exports it.") from error
     if not isinstance(entries, list):
@@ -176,7 +179,7 @@ def _flat(entry: Any, where: str, images: EntryReader) -> Iterable[GivenLabel]: 
             where=where,
             image=image,
             locator=_locator(image, {}, images),
-            label=choices[0],
+            label=choices[0].strip(),
             annotator=_person(task.annotator),
             created_at=None if task.created_at is None else _seconds(task.created_at),
         )
@@ -193,7 +196,7 @@ def _choice(results: Iterable[Result]) -> str | None:
     names = [name for choices in chosen for name in choices]
     if len(names) > 1:
         raise ValueError(f"{len(names)} choices; expected one class for an image")
-    return names[0] if names else None
+    return names[0].strip() if names else None
 
 
 def _image_of(data: Mapping[str, Any]) -> str:
@@ -206,7 +209,7 @@ def _image_of(data: Mapping[str, Any]) -> str:
 def _locator(image: str, meta: Mapping[str, Any], images: EntryReader) -> Locator | None:
     if text := meta.get("locator"):
         locator = _parse_locator(str(text))
-        images.require_allowed(locator.uri)
+        images.require_allowed(str(locator.uri))
         return locator
     parts = urlsplit(image)
     if parts.path.startswith("/data/local-files") and (found := parse_qs(parts.query).get("d")):

@@ -9,17 +9,16 @@ from sqlalchemy.orm import Session
 
 from core.settings import Settings
 from core.types import AnnotationOrigin, NewClasses, Split
-from db.annotations import Annotation, add_annotations, newest_by_annotator
+from db.annotations import Annotation, add_annotations, annotations_of
 from db.clock import read_now
 from db.database import Database
 from db.datasets import learned_hashes
 from db.label_tables import ReviewTable
+from orchestrator.labels.checking import keep_sound
 from orchestrator.labels.classes import Ask, known_classes, name_of_model, settle
 from orchestrator.labels.finding import find_images
 from orchestrator.labels.values import FoundImage, GivenLabel, ImportReport, Problems
 from orchestrator.retraining.composing import latest_dataset
-
-MAX_ANNOTATOR_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,12 @@ def record(database: Database, settings: Settings, labels: Sequence[GivenLabel],
         UsageError: some cannot be taken; then none is.
     """
     problems = Problems()
+    sound = keep_sound(labels, taking.annotator, problems)
     with database.read() as session:
         model = name_of_model(session, taking.model)
         classes = known_classes(session, model)
-    settled = settle([given.label for given in labels], classes, taking.new_classes, taking.ask)
-    wanted = [given for given in labels if settled[given.label] is not None]
+    settled = settle([given.label for given in sound], classes, taking.new_classes, taking.ask)
+    wanted = [given for given in sound if settled[given.label] is not None]
     images = find_images(database, settings, wanted, problems)
     problems.raise_any()
     found = [(given, image) for given, image in zip(wanted, images, strict=True) if image is not None]
@@ -61,7 +61,7 @@ def record(database: Database, settings: Settings, labels: Sequence[GivenLabel],
         _require_unlearned(session, model, found, taking, problems)
         problems.raise_any()
         annotations = _annotations(session, model, found, settled, taking)
-        new = _unknown(session, model, annotations)
+        new = _unknown(session, model, annotations, [given.created_at is not None for given, _ in found])
         add_annotations(session, model, new)
     return ImportReport(
         model=model,
@@ -101,7 +101,7 @@ def _annotations(
         Annotation(
             sha256=image.sha256,
             label=str(settled[given.label]),
-            annotator=(given.annotator or taking.annotator)[:MAX_ANNOTATOR_LENGTH],
+            annotator=given.annotator or taking.annotator,
             origin=AnnotationOrigin.REVIEWED if image.sha256 in shown else taking.origin,
             name=image.name,
             locator=image.locator,
@@ -119,17 +119,38 @@ def _shown(session: Session, model: str) -> dict[str, int]:
     return {row.sha256: row.model_id for row in rows}
 
 
-def _unknown(session: Session, model: str, annotations: Sequence[Annotation]) -> list[Annotation]:
-    """Those that say something new: not what the same person said last of the same image."""
-    said = {
-        (sha256, annotation.annotator): (annotation.label, annotation.split)
-        for sha256, of_image in newest_by_annotator(session, model).items()
-        for annotation in of_image
-    }
+def _unknown(
+    session: Session, model: str, annotations: Sequence[Annotation], timed: Sequence[bool]
+) -> list[Annotation]:
+    """Those that say something new, so that a file may be taken in again.
+
+    Known is what the same person said last of the same image, and what they said at the same time. Of what a file says
+    without times the last counts: where that is known, so is what came before it.
+    """
+    sha256s = sorted({annotation.sha256 for annotation in annotations})
+    stored = annotations_of(session, model, sha256s=sha256s)
+    said = {_who(annotation): _what(annotation) for annotation in stored}
+    at_their_times = {_when(annotation) for annotation in stored}
+    last = {_who(one): _what(one) for one, has_time in zip(annotations, timed, strict=True) if not has_time}
+    known_since_before = {who for who, what in last.items() if said.get(who) == what}
     new = []
-    for annotation in annotations:
-        key, value = (annotation.sha256, annotation.annotator), (annotation.label, annotation.split)
-        if said.get(key) != value:
-            said[key] = value
+    for annotation, has_time in zip(annotations, timed, strict=True):
+        who = _who(annotation)
+        is_known = _when(annotation) in at_their_times if has_time else who in known_since_before
+        if not is_known and said.get(who) != _what(annotation):
+            said[who] = _what(annotation)
             new.append(annotation)
     return new
+
+
+def _who(annotation: Annotation) -> tuple[str, str]:
+    return annotation.sha256, annotation.annotator
+
+
+def _what(annotation: Annotation) -> tuple[str, Split | None]:
+    return annotation.label, annotation.split
+
+
+def _when(annotation: Annotation) -> tuple[str, str, str, Split | None, int]:
+    # Files have milliseconds.
+    return (*_who(annotation), *_what(annotation), int(annotation.created_at * 1000))

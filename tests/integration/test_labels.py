@@ -73,6 +73,24 @@ def test_a_table_beside_its_images_is_taken_in_and_again_changes_nothing(ledger,
     assert take(ledger, file, annotator="someone else").num_added == 2
 
 
+def test_a_file_that_says_two_things_of_an_image_may_be_taken_in_again(ledger, tmp_path):
+    file = table(tmp_path / "new", "1.png,red", "1.png,green")
+    assert take(ledger, file).num_added == 2
+    report = take(ledger, file)
+    assert (report.num_added, report.num_known) == (0, 2)
+    assert said(ledger) == {"1.png": "green"}
+
+
+def test_an_old_file_taken_in_again_adds_nothing_to_what_was_corrected_since(ledger, tmp_path):
+    take(ledger, table(tmp_path / "new", "2.png,red", "3.png,red"))
+    out = tmp_path / "out.csv"
+    export_labels(ledger, LabelExport(LabelFormat.CSV, out))
+    take(ledger, table(tmp_path / "new", "2.png,green"))
+    report = take(ledger, out)
+    assert (report.num_added, report.num_known) == (0, 2)
+    assert said(ledger) == {"2.png": "green", "3.png": "red"}
+
+
 def test_class_folders_and_json_lines_are_taken_in(ledger, pictures, tmp_path):
     paint(tmp_path / "sorted" / "green" / "a.png", GREEN, seed=900)
     paint(tmp_path / "sorted" / "red" / "b.png", RED, seed=901)

@@ -117,6 +117,7 @@ def test_an_upload_is_known_by_what_travels_with_it_alone(tmp_path: Path):
         (b'[{"data": {"image": "a.jpg"},\n "annotations": [}]', "line 2, column 18"),
         (b"\xff\xfe[]", "is not UTF-8"),
         (b"[" * 100_000, "nested too deep"),
+        (b'[{"id": ' + b"1" * 5000 + b"}]", "cannot be read as JSON: Exceeds the limit"),
         ({"data": {}}, "holds one dict. Expected a list of tasks"),
         ([], "holds 0 tasks and no annotation"),
         ([task()], "holds 1 tasks and no annotation"),
