@@ -130,9 +130,12 @@ def list_all(
     from orchestrator.cli.label_printing import print_labels
     from orchestrator.cli.printing import print_json
     from orchestrator.labels.listing import list_labels
+    from orchestrator.labels.single import content_of
 
-    with open_context() as context, context.database.read() as session:
-        found = list_labels(session, model, only_conflicts=conflicts, image=image)
+    with open_context() as context:
+        content = None if image is None else content_of(context.database, context.settings, image)
+        with context.database.read() as session:
+            found = list_labels(session, model, only_conflicts=conflicts, image=image, content=content)
     if as_json:
         print_json([label.to_json() for label in found])
     else:

@@ -33,7 +33,12 @@ class ListedLabel:
 
 
 def list_labels(
-    session: Session, model: str | None, *, only_conflicts: bool = False, image: str | None = None
+    session: Session,
+    model: str | None,
+    *,
+    only_conflicts: bool = False,
+    image: str | None = None,
+    content: str | None = None,
 ) -> list[ListedLabel]:
     """Look at labels.
 
@@ -41,14 +46,17 @@ def list_labels(
         session: any transaction.
         model: whose; None: the only one there is.
         only_conflicts: whether only images that people disagree about are wanted.
-        image: the name or content of one image whose whole history is wanted.
+        image: the name or hash of one image whose whole history is wanted.
+        content: the hash of that image, where the name is a file's.
 
     Raises:
         UsageError: it cannot be told which model, or nobody has said anything of that image.
     """
     name = name_of_model(session, model)
     if image is not None:
-        history = [found for found in annotations_of(session, name) if image in (found.name, found.sha256)]
+        history = [
+            found for found in annotations_of(session, name) if found.sha256 in (content, image) or found.name == image
+        ]
         if not history:
             raise UsageError(f"Nobody has said anything of {image!r}. `labelyard labels list` has all labels.")
         return _listed(session, [history])

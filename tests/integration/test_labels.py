@@ -19,7 +19,7 @@ from orchestrator.labels.exporting import LabelExport, LabelFormat, export_label
 from orchestrator.labels.listing import list_labels
 from orchestrator.labels.reading import LabelFile
 from orchestrator.labels.recording import Taking, record
-from orchestrator.labels.single import one_label
+from orchestrator.labels.single import content_of, one_label
 from orchestrator.labels.values import ImportReport
 from orchestrator.planning import plan
 from orchestrator.submitting import LabelRequest, submit
@@ -241,6 +241,17 @@ def test_a_hash_that_nothing_here_knows_is_not_believed(ledger, pictures, tmp_pa
     assert num_labels(ledger) == 0
 
 
+def test_an_image_that_was_learned_from_is_known_by_its_hash_before_there_is_a_dataset(ledger, tmp_path):
+    learned = tmp_path / "photos" / "train" / "red" / "1.png"
+    content = hashlib.sha256(learned.read_bytes()).hexdigest()
+    learned.unlink()
+    report = take(ledger, table(tmp_path / "new", f"gone.png,green,{content}", header="image,label,sha256"))
+    assert report.num_added == 1
+    with ledger.read() as session:
+        (found,) = annotations_of(session, "colours")
+    assert (found.sha256, found.name) == (content, str(learned))
+
+
 def test_coco_has_a_category_for_each_class_and_an_annotation_for_each_image(ledger, tmp_path):
     take(ledger, table(tmp_path / "new", "0.png,red", "1.png,green"))
     out = tmp_path / "coco.json"
@@ -252,6 +263,19 @@ def test_coco_has_a_category_for_each_class_and_an_annotation_for_each_image(led
         "0.png": "red",
         "1.png": "green",
     }
+
+
+def test_what_was_said_of_an_image_is_found_by_any_path_that_leads_to_it(ledger, tmp_path, monkeypatch):
+    take(ledger, table(tmp_path / "new", "0.png,red"), annotator="ada")
+    take(ledger, table(tmp_path / "new", "0.png,green"), annotator="ben")
+    (tmp_path / "copy.png").write_bytes((tmp_path / "new" / "0.png").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for path in ("new/0.png", str(tmp_path / "new" / "0.png"), "copy.png", "0.png"):
+        content = content_of(ledger, SETTINGS, path)
+        with ledger.read() as session:
+            assert [one.label for one in list_labels(session, None, image=path, content=content)] == ["red", "green"]
+    with ledger.read() as session, pytest.raises(UsageError, match=r"Nobody has said anything of 'new/1\.png'"):
+        list_labels(session, None, image="new/1.png", content=content_of(ledger, SETTINGS, "new/1.png"))
 
 
 def test_people_who_disagree_are_listed(ledger, tmp_path):
