@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import UnknownModelError, UsageError
+from core.items import unescape_name
 from core.types import NewClasses
 from db.annotations import annotated_classes
 from db.model_tables import ModelTable
@@ -67,10 +68,12 @@ def settle(names: Sequence[str], known: Sequence[str], policy: NewClasses, ask: 
     Raises:
         UsageError: nobody can be asked.
     """
-    unknown = sorted(set(names) - set(known))
+    # Files that were written here have backslashes, and what is not UTF-8, escaped.
+    escaped = {name: plain for name in names if name not in known and (plain := unescape_name(name)) in known}
+    unknown = sorted(set(names) - set(known) - set(escaped))
     if unknown and policy is NewClasses.ASK and ask is None:
         raise UsageError(_describe(unknown, known))
-    settled: dict[str, str | None] = {name: name for name in names}
+    settled: dict[str, str | None] = {name: escaped.get(name, name) for name in names}
     for name in unknown:
         match policy:
             case NewClasses.SKIP:

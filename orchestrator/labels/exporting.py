@@ -25,7 +25,7 @@ from db.models import label_of
 from db.results import class_labels, labelled_images
 from orchestrator.exporting import check_file, replacing
 from orchestrator.labels.classes import known_classes, name_of_model
-from orchestrator.labels.label_studio import DATA_KEY, choice, labelling_config
+from orchestrator.labels.label_studio import DATA_KEY, choice, labelling_config, said
 
 CSV_COLUMNS = ("image", "label", "annotator", "created_at", "split", "model_version_shown", "sha256")
 
@@ -121,11 +121,10 @@ def _task(annotations: Sequence[Annotation], predicted: tuple[dict[str, Any], di
         "meta": {"sha256": newest.sha256, "name": escape_name(newest.name), "locator": newest.locator},
         "annotations": [
             {
-                "result": [choice(escape_name(annotation.label))],
+                "result": [said(escape_name(annotation.label), annotation.annotator, _moment(annotation.created_at))],
                 "was_cancelled": False,
                 "ground_truth": False,
                 "created_at": _moment(annotation.created_at),
-                "completed_by": {"email": annotation.annotator},
             }
             for annotation in annotations
         ],

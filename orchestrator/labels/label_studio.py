@@ -4,6 +4,10 @@ Source: "Label Studio Task Format", https://labelstud.io/guide/task_format.html,
 Label Studio", https://labelstud.io/guide/predictions.html, both read in November 2026. A task is one image; its
 annotations say what people chose, its predictions what models did. What tells an image for certain travels in `meta`,
 which Label Studio keeps.
+
+Who annotated is not written as `completed_by`: Label Studio refuses a file that names anyone who is no member there,
+and here people are called as they like. Source: https://github.com/HumanSignal/label-studio/pull/1184. It travels in
+the choice's own `meta`, with the choice that it was said of: one that somebody changed there is not theirs any more.
 """
 
 import json
@@ -44,6 +48,7 @@ class Result(_Model):
     type: str
     value: Value | dict[str, Any]
     id: str | None = None
+    meta: dict[str, Any] | None = None
 
 
 class Person(_Model):
@@ -154,12 +159,13 @@ def _full(task: Task, where: str, images: EntryReader) -> Iterable[GivenLabel]:
         if choice is None:
             continue
         moment = annotation.updated_at or annotation.created_at
+        who, moment = _said_before(annotation, choice) or (_person(annotation.completed_by), moment)
         yield GivenLabel(
             where=where,
             image=str(meta.get("name", image)),
             locator=_locator(image, meta, images),
             label=choice,
-            annotator=_person(annotation.completed_by),
+            annotator=who,
             created_at=None if moment is None else _seconds(moment),
             sha256=_optional_text(meta.get("sha256")),
         )
@@ -197,6 +203,14 @@ def _choice(results: Iterable[Result]) -> str | None:
     if len(names) > 1:
         raise ValueError(f"{len(names)} choices; expected one class for an image")
     return names[0].strip() if names else None
+
+
+def _said_before(annotation: Annotation, label: str) -> tuple[str, datetime] | None:
+    """Who said that and when, if it was written here and nobody has changed it since."""
+    for meta in (result.meta for result in annotation.result if isinstance(result.value, Value)):
+        if meta and meta.get("label") == label and isinstance(meta.get("annotator"), str):
+            return meta["annotator"], datetime.fromisoformat(str(meta.get("created_at")))
+    return None
 
 
 def _image_of(data: Mapping[str, Any]) -> str:
@@ -249,6 +263,11 @@ def _seconds(moment: datetime) -> float:
 def choice(label: str) -> dict[str, Any]:
     """A choice as a result."""
     return {"from_name": FROM_NAME, "to_name": TO_NAME, "type": "choices", "value": {"choices": [label]}}
+
+
+def said(label: str, annotator: str, created_at: str) -> dict[str, Any]:
+    """A choice as a result, with who made it."""
+    return choice(label) | {"meta": {"label": label, "annotator": annotator, "created_at": created_at}}
 
 
 def labelling_config(classes: Iterable[str]) -> str:

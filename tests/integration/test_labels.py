@@ -175,6 +175,17 @@ def test_the_csv_export_names_who_said_what_when_and_is_taken_in_again(ledger, t
     assert (report.num_added, report.num_known) == (0, 3)
 
 
+@pytest.mark.parametrize("format_", [LabelFormat.CSV, LabelFormat.LABEL_STUDIO])
+def test_a_class_that_no_text_file_holds_as_it_is_comes_back(ledger, tmp_path, format_):
+    name = "a\\b\udce9"
+    given = one_label(str(tmp_path / "new" / "0.png"), name, SETTINGS)
+    record(ledger, SETTINGS, [given], Taking(new_classes=NewClasses.ADD))
+    out = tmp_path / f"out{format_.ending}"
+    export_labels(ledger, LabelExport(format_, out))
+    report = take(ledger, out)
+    assert (report.num_added, report.num_known) == (0, 1)
+
+
 def test_label_studio_gets_labels_and_predictions_and_gives_them_back(ledger, worker, pictures, tmp_path):
     job_id = submit(ledger, SETTINGS, LabelRequest([str(pictures[0].parent)], ["colours"])).job_id
     plan(ledger, job_id, Access.of(SETTINGS))
@@ -217,10 +228,35 @@ def require_task_format(tasks: list[dict[str, Any]]) -> None:
             assert all(isinstance(choice, str) for choice in result["value"]["choices"])
         for annotation in task["annotations"]:
             assert isinstance(annotation["was_cancelled"], bool)
-            assert isinstance(annotation["completed_by"]["email"], str)
+            # It refuses files that name anyone whom it does not know.
+            assert "completed_by" not in annotation
         for prediction in task["predictions"]:
             assert 0.0 <= prediction["score"] <= 1.0
             assert isinstance(prediction["model_version"], str)
+
+
+def test_what_label_studio_gives_back_is_said_by_those_who_said_it(ledger, tmp_path):
+    take(ledger, table(tmp_path / "new", "0.png,red", "1.png,red"), annotator="ada")
+    take(ledger, table(tmp_path / "new", "0.png,green"), annotator="ben")
+    out = tmp_path / "tasks.json"
+    export_labels(ledger, LabelExport(LabelFormat.LABEL_STUDIO, out))
+    tasks = json.loads(out.read_text())
+    for task in tasks:
+        for annotation in task["annotations"]:
+            # As it says of all that somebody has imported there.
+            annotation |= {"completed_by": {"id": 1, "email": "eve@example.org"}, "updated_at": "2026-11-20T10:00:00Z"}
+    out.write_text(json.dumps(tasks))
+    report = take(ledger, out)
+    assert (report.num_added, report.num_known) == (0, 3)
+    # Eve changes what Ada said of the other image.
+    (changed,) = tasks[1]["annotations"]
+    changed["result"][0]["value"] = {"choices": ["green"]}
+    out.write_text(json.dumps(tasks))
+    report = take(ledger, out)
+    assert (report.num_added, report.num_known) == (1, 2)
+    with ledger.read() as session:
+        everything = annotations_of(session, "colours")
+    assert [one.label for one in everything if one.annotator == "eve@example.org"] == ["green"]
 
 
 def test_a_hash_that_nothing_here_knows_is_not_believed(ledger, pictures, tmp_path):
