@@ -3,11 +3,13 @@
 import csv
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from colours import GREEN, RED, ColourWorker, paint, paint_red_and_green, settings_for_submitting, train
+from program import Cli
 from sqlalchemy import func, select
 
 from core.errors import UnknownModelError, UsageError
@@ -113,6 +115,27 @@ def test_one_bad_line_keeps_all_others_out_and_every_bad_line_is_named(ledger, t
     assert "Line 5" in message
     assert "Line 6" in message
     assert num_labels(ledger) == 0
+
+
+def test_what_nothing_can_store_is_refused_and_every_line_of_it_is_named(ledger, tmp_path):
+    columns = "image,label,annotator,created_at,sha256"
+    rows = ["0.png,red,ada,0001-01-01T00:00:00+14:00,", "1.png,red,a\tb,,", "2.png,red,,,abc", "3.png,red,,,"]
+    with pytest.raises(UsageError) as raised:
+        take(ledger, table(tmp_path / "new", *rows, header=columns))
+    for words in ("3 of the labels", "before 1970", "'a\\tb'", "64 digits"):
+        assert words in str(raised.value)
+    assert num_labels(ledger) == 0
+
+
+def test_images_outside_of_what_may_be_read_are_never_seen(ledger, tmp_path):
+    inside = paint(tmp_path / "inside" / "a.png", RED, seed=900)
+    (tmp_path / "inside" / "link.png").symlink_to(tmp_path / "new" / "0.png")
+    settings = SETTINGS.model_copy(update={"source_roots": (str(tmp_path / "inside"),)})
+    for name in ("../new/0.png", "link.png"):
+        with pytest.raises(UsageError, match="outside of what may be read here"):
+            record(ledger, settings, [one_label(str(inside.parent / name), "red", settings)], Taking())
+    assert num_labels(ledger) == 0
+    assert record(ledger, settings, [one_label(str(inside), "red", settings)], Taking()).num_added == 1
 
 
 def test_a_class_that_the_model_does_not_have_is_refused_added_skipped_or_asked_about(ledger, tmp_path):
@@ -369,3 +392,29 @@ def test_bytes_that_are_no_table_are_refused(ledger, tmp_path):
         take(ledger, file.with_suffix(".txt"))
     with pytest.raises(UsageError, match="does not exist"):
         take(ledger, file)
+
+
+def test_a_person_adds_imports_lists_and_exports_labels_from_the_command_line(
+    ledger: Database, pictures: list[Path], database_url: str, tmp_path: Path
+):
+    del ledger
+    cli = Cli(os.environ | {"LABELYARD_DATABASE_URL": database_url, "LABELYARD_HOME": str(tmp_path)}, tmp_path)
+    assert cli.json("labels", "add", "new/0.png", "red", "--by", "ada")["num_added"] == 1
+    table(tmp_path, *(str(picture) + ",green" for picture in pictures), str(pictures[0]) + ",Nut")
+
+    done = cli("labels", "import", "labels.csv", "--by", "ben")
+    assert done.returncode == 2
+    assert "The model has no class 'Nut'" in done.stderr
+    done = cli("labels", "import", "labels.csv", "--by", "ben", "--new-classes", "skip")
+    assert "Took in 4 labels for 'colours' (1 skipped: new class 'Nut')." in " ".join(done.stdout.split())
+    assert len(cli.json("labels", "list")) == 5
+    assert [one["label"] for one in cli.json("labels", "list", "--image", "new/0.png")] == ["red", "green"]
+    assert {one["annotator"] for one in cli.json("labels", "list", "--conflicts")} == {"ada", "ben"}
+
+    done = cli("labels", "export", "--format", "label-studio", "--out", "tasks.json", "--config", "page.xml")
+    assert done.returncode == 0, done.stderr
+    assert cli.json("labels", "import", "tasks.json")["num_known"] == 5
+    (tmp_path / "tasks.json").write_text('[{"data": }]')
+    done = cli("labels", "import", "tasks.json")
+    assert done.returncode == 2
+    assert "line 1, column 11" in " ".join(done.stderr.split())
