@@ -121,6 +121,28 @@ def test_a_job_that_is_deleted_while_its_images_are_read_is_not_taken_for_one_wi
         next(items)
 
 
+class DeletedMeanwhile:
+    """A ledger from which a job and its images are deleted in the moment before anything is read of it."""
+
+    def __init__(self, ledger: Database, job_id: int) -> None:
+        self.ledger = ledger
+        self.job_id = job_id
+
+    def query(self, read):
+        with self.ledger.write() as session:
+            session.execute(delete(JobTable).where(JobTable.id == self.job_id))
+            session.execute(delete(ImageTable).where(ImageTable.job_id == self.job_id))
+        return self.ledger.query(read)
+
+
+def test_a_job_that_is_deleted_between_two_pages_ends_the_planning_with_an_error(worker, pictures, monkeypatch):
+    monkeypatch.setattr(origins, "PAGE_SIZE", 2)
+    first = label(worker, str(pictures))
+    cursor = list(origins.JobSource(worker.ledger, first).items())[1].cursor
+    with pytest.raises(SourceError, match="does not exist"):
+        list(origins.JobSource(DeletedMeanwhile(worker.ledger, first), first).items(cursor))
+
+
 def test_jobs_without_images_of_their_own_are_refused(ledger: Database, worker: ColourWorker):
     with pytest.raises(SourceError, match="job:999 does not exist"):
         label(worker, "job:999")
