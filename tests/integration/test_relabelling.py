@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from colours import ColourWorker, paint, settings_for_submitting, train
 from ledger_steps import job_with
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from core.errors import SourceError, UsageError
 from core.jobs import LabelOptions
@@ -16,7 +16,7 @@ from db.database import Database
 from db.ledger.control import get_job
 from db.models import find_model
 from db.promotions import promote
-from db.tables import ImageTable, JobTable
+from db.tables import ImageTable, JobTable, ResultTable
 from orchestrator import origins
 from orchestrator.differing import export_changes
 from orchestrator.exporting import rows
@@ -191,7 +191,8 @@ def test_what_changed_between_two_jobs_is_written(worker: ColourWorker, pictures
     expected = dict.fromkeys(["2.png", "3.png", "4.png"], ("red", "green")) | {"0.png": ("green", "red")}
     expected["1.png"] = ("red", "green") if by == "job" else ("red", "")
     assert changes == expected
-    assert found.num_changed == found.num_images == 5
+    assert found.num_changed == found.num_compared == 5
+    assert found.num_left == 0
     assert found.most_frequent[0] == ("red", "green", 4 if by == "job" else 3)
     export_changes(worker.ledger, second, first, tmp_path / "changed.parquet")
     export_changes(worker.ledger, second, first, tmp_path / "changed.jsonl")
@@ -207,6 +208,36 @@ def test_two_jobs_that_say_the_same_differ_in_nothing(worker: ColourWorker, pict
     assert (tmp_path / "changed.csv").read_text().count("\n") == 1
     with pytest.raises(UsageError, match="Job 1 is a training"):
         export_changes(worker.ledger, second, 1, tmp_path / "changed.csv")
+
+
+def test_the_earlier_job_may_be_the_one_that_was_made_of_the_other(worker, pictures: Path, tmp_path: Path):
+    first = label(worker, str(pictures))
+    second = label(worker, f"job:{first}", "colours@2")
+    with worker.ledger.write() as session:
+        session.execute(update(ImageTable).where(ImageTable.job_id == second).values(name="all the same"))
+    found = export_changes(worker.ledger, first, second, tmp_path / "changed.csv")
+    assert (found.num_compared, found.num_changed) == (5, 5), "compared by place, whatever they are called"
+
+
+def test_an_image_that_is_named_twice_is_compared_as_often_as_the_later_job_has_it(
+    worker: ColourWorker, pictures: Path, tmp_path: Path
+):
+    twice = tmp_path / "twice.txt"
+    twice.write_text(f"{pictures / '0.png'}\n{pictures / '0.png'}\n{pictures / '1.png'}\n")
+    first, second = label(worker, str(twice)), label(worker, str(twice), "colours@2")
+    found = export_changes(worker.ledger, second, first, tmp_path / "changed.csv")
+    assert (found.num_compared, found.num_changed) == (3, 3)
+
+
+def test_images_without_a_row_in_both_jobs_are_left_out_and_counted(worker, pictures: Path, tmp_path: Path):
+    first = label(worker, str(pictures))
+    paint(pictures / "later.png", RED, seed=999)
+    second = label(worker, str(pictures), "colours@2")
+    with worker.ledger.write() as session:
+        session.execute(delete(ResultTable).where(ResultTable.job_id == second, ResultTable.ordinal == 0))
+    found = export_changes(worker.ledger, second, first, tmp_path / "changed.csv")
+    assert (found.num_compared, found.num_left, found.num_changed) == (4, 2, 4)
+    assert found.most_frequent == [("red", "green", 4)], "an image that waits has no error"
 
 
 def test_a_relabelling_keeps_how_much_was_kept_of_each_image(worker: ColourWorker, pictures: Path):
