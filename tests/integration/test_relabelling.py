@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 
 from core.errors import SourceError, UsageError
 from core.jobs import LabelOptions
-from core.types import JobKind, JobState
+from core.types import JobKind, JobState, ResizeMode
 from db.database import Database
 from db.ledger.control import get_job
 from db.models import find_model
@@ -240,14 +240,23 @@ def test_images_without_a_row_in_both_jobs_are_left_out_and_counted(worker, pict
     assert found.most_frequent == [("red", "green", 4)], "an image that waits has no error"
 
 
-def test_a_relabelling_keeps_how_much_was_kept_of_each_image(worker: ColourWorker, pictures: Path):
-    first = submit(
-        worker.ledger, SETTINGS, LabelRequest([str(pictures)], ["colours@1"], LabelOptions(top_k=1, chunk_size=2))
-    ).job_id
-    run(worker, first)
+def test_a_relabelling_treats_the_images_as_the_first_job_did(worker: ColourWorker, pictures: Path):
+    asked = LabelOptions(top_k=1, chunk_size=2, keep_features=False, resize=ResizeMode.PAD)
+    request = LabelRequest([str(pictures)], ["colours@1"], asked, abstain=0.95)
+    first = run(worker, submit(worker.ledger, SETTINGS, request).job_id)
     second = run(worker, submit_relabel(worker.ledger, SETTINGS, first, "colours@2").job_id)
     with worker.ledger.read() as session:
+        assert get_job(session, first).options["thresholds"]
         job = get_job(session, second)
-        assert (job.kind, job.options["top_k"], job.options["chunk_size"]) == (JobKind.LABEL, 1, 2)
+        assert (job.kind, LabelOptions.from_json(job.options)) == (JobKind.LABEL, asked), "but for thresholds"
         assert "again with colours@2" in job.name
-        assert session.scalars(select(ImageTable.sha256).where(ImageTable.job_id == second)).first() is not None
+        assert session.scalars(select(ImageTable.sha256).where(ImageTable.job_id == second)).first() is None
+
+
+def test_a_relabelling_knows_the_contents_that_the_first_job_saw(worker: ColourWorker, pictures: Path):
+    first = label(worker, str(pictures))
+    second = submit_relabel(worker.ledger, SETTINGS, first, "colours@2").job_id
+    plan(worker.ledger, second, Access.of(SETTINGS))
+    with worker.ledger.read() as session:
+        hashes = session.scalars(select(ImageTable.sha256).where(ImageTable.job_id == second)).all()
+    assert [sha256 is None for sha256 in hashes] == [False] * 5
