@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, Subquery, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.errors import UsageError
@@ -28,7 +28,7 @@ class Change:
     """One image of which the later job says something else."""
 
     image: str
-    label_before: str | None  # None: it had an error, or no row
+    label_before: str | None  # None: it had an error
     score_before: float | None
     label: str | None
     score: float | None
@@ -44,7 +44,8 @@ class Change:
 class Difference:
     """Two jobs side by side."""
 
-    num_images: int  # of the later job
+    num_compared: int  # images of the later job that both have an answer to
+    num_left: int  # and those to which one has none: not in the earlier job, or not done yet
     num_changed: int
     most_frequent: Sequence[tuple[str, str, int]]  # from, to, images
 
@@ -73,8 +74,9 @@ def export_changes(database: Database, job_id: int, before_id: int, path: Path) 
                 yield change
 
         num_changed = write_rows(path, changes(), COLUMNS)
+        num_compared = session.scalars(_compared(_Sides.of(session, job, before), func.count())).one()
         most_frequent = [(first, second, number) for (first, second), number in counts.most_common(NUM_NAMED)]
-        return Difference(job.num_planned, num_changed, most_frequent)
+        return Difference(num_compared, job.num_planned - num_compared, num_changed, most_frequent)
 
 
 def _job(session: Session, job_id: int) -> JobTable:
@@ -84,31 +86,79 @@ def _job(session: Session, job_id: int) -> JobTable:
     return job
 
 
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The two jobs, as tables that a statement joins."""
+
+    job: JobTable
+    before: JobTable
+    model: ModelTable  # the first of each
+    model_before: ModelTable
+    image: Any = field(default_factory=lambda: aliased(ImageTable))
+    result: Any = field(default_factory=lambda: aliased(ResultTable))
+    result_before: Any = field(default_factory=lambda: aliased(ResultTable))
+
+    @classmethod
+    def of(cls, session: Session, job: JobTable, before: JobTable) -> "_Sides":
+        return cls(job, before, models_of(session, job.id)[0], models_of(session, before.id)[0])
+
+    @property
+    def are_in_one_order(self) -> bool:
+        """Whether one was made of the other."""
+        return _is_made_of(self.job, self.before) or _is_made_of(self.before, self.job)
+
+
 def _changes(session: Session, job: JobTable, before: JobTable) -> Iterator[Change]:
-    """By the images' places if one job was made of the other, else by their names."""
-    model, model_before = models_of(session, job.id)[0], models_of(session, before.id)[0]
-    image, image_before = aliased(ImageTable), aliased(ImageTable)
-    result, result_before = aliased(ResultTable), aliased(ResultTable)
+    sides = _Sides.of(session, job, before)
     label, label_before = aliased(ClassLabelTable), aliased(ClassLabelTable)
-    is_made_of = [source.get("location") for source in job.sources] == [f"job:{before.id}"]
-    same = image_before.ordinal == image.ordinal if is_made_of else image_before.name == image.name
+    columns = (sides.image.name, label_before.label, sides.result_before.score, label.label, sides.result.score)
     query = (
-        select(image.name, label_before.label, result_before.score, label.label, result.score)
-        .join(image_before, and_(image_before.job_id == before.id, same))
-        .outerjoin(result, _result_of(result, image, model))
-        .outerjoin(result_before, _result_of(result_before, image_before, model_before))
-        .outerjoin(label, and_(label.model_id == model.id, label.class_index == result.class_index))
-        .outerjoin(
-            label_before,
-            and_(label_before.model_id == model_before.id, label_before.class_index == result_before.class_index),
-        )
-        .where(image.job_id == job.id, label.label.is_distinct_from(label_before.label))
-        .order_by(image.ordinal)
+        _compared(sides, *columns)
+        .outerjoin(label, _label_of(label, sides.result))
+        .outerjoin(label_before, _label_of(label_before, sides.result_before))
+        .where(label.label.is_distinct_from(label_before.label))
+        .order_by(sides.image.ordinal)
         .execution_options(yield_per=_ROWS_AT_A_TIME)
     )
     for name, was, score_was, now, score_now in session.execute(query):
-        yield Change(name, was, score_was, now, score_now, model_before.label, model.label)
+        yield Change(name, was, score_was, now, score_now, sides.model_before.label, sides.model.label)
+
+
+def _compared(sides: _Sides, *columns: Any) -> Select[*tuple[Any, ...]]:  # noqa: ANN401 - whatever can be selected
+    """The images that both jobs have answered: by their places if one was made of the other, else by their names."""
+    image, result, result_before = sides.image, sides.result, sides.result_before
+    query = select(*columns).select_from(image).join(result, _result_of(result, image, sides.model))
+    ordinal_before = image.ordinal
+    if not sides.are_in_one_order:
+        named = _first_of_each_name(sides.before)
+        query, ordinal_before = query.join(named, named.c.name == image.name), named.c.ordinal
+    return query.join(
+        result_before,
+        and_(
+            result_before.job_id == sides.before.id,
+            result_before.ordinal == ordinal_before,
+            result_before.model_id == sides.model_before.id,
+        ),
+    ).where(image.job_id == sides.job.id)
+
+
+def _first_of_each_name(job: JobTable) -> Subquery:
+    """A manifest may name an image twice; the same image has the same label."""
+    return (
+        select(ImageTable.name, func.min(ImageTable.ordinal).label("ordinal"))
+        .where(ImageTable.job_id == job.id)
+        .group_by(ImageTable.name)
+        .subquery()
+    )
+
+
+def _is_made_of(job: JobTable, other: JobTable) -> bool:
+    return [source.get("location") for source in job.sources] == [f"job:{other.id}"]
 
 
 def _result_of(result: Any, image: Any, model: ModelTable) -> Any:  # noqa: ANN401 - aliases of mapped classes
     return and_(result.job_id == image.job_id, result.ordinal == image.ordinal, result.model_id == model.id)
+
+
+def _label_of(label: Any, result: Any) -> Any:  # noqa: ANN401 - as above
+    return and_(label.model_id == result.model_id, label.class_index == result.class_index)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
 
 from core.errors import SourceError
 from core.items import Item, locator_from_text
@@ -41,14 +42,7 @@ class JobSource:
         Raises:
             SourceError: there is no such job, it is no job of images, or its images are still being found.
         """
-        with self._database.read() as session:
-            job = session.get(JobTable, self._job_id)
-        if job is None:
-            raise SourceError(f"job:{self._job_id} does not exist. `labelyard jobs` lists those there are.")
-        if job.kind not in (JobKind.LABEL, JobKind.EVALUATE):
-            raise SourceError(f"job:{self._job_id} is a training. Expected a job of `label` or `evaluate`.")
-        if job.planned_at is None:
-            raise SourceError(f"The images of job:{self._job_id} have not all been found yet. Wait until they are.")
+        self._database.query(self._require_images)
 
     def items(self, after: str | None = None) -> Items:
         """Enumerate its images, page by page."""
@@ -59,7 +53,13 @@ class JobSource:
 
     def _page(self, after: int) -> list[Item]:
         """The images behind an ordinal; a job that was deleted meanwhile is not taken for one that has no more."""
-        self.check()
+        rows = self._database.query(lambda session: self._read(session, after))
+        return [
+            Item(name, locator_from_text(locator), cursor=str(ordinal), sha256=sha256)
+            for ordinal, name, locator, sha256 in rows
+        ]
+
+    def _read(self, session: Session, after: int) -> Sequence[Row[int, str, str, str]]:
         seen = (
             select(func.max(ResultTable.sha256))
             .where(ResultTable.job_id == ImageTable.job_id, ResultTable.ordinal == ImageTable.ordinal)
@@ -72,11 +72,19 @@ class JobSource:
             .order_by(ImageTable.ordinal)
             .limit(PAGE_SIZE)
         )
-        rows = self._database.query(lambda session: session.execute(query).all())
-        return [
-            Item(name, locator_from_text(locator), cursor=str(ordinal), sha256=sha256)
-            for ordinal, name, locator, sha256 in rows
-        ]
+        rows = session.execute(query).all()
+        # Behind the page: a job is deleted before its images, so one that is still there had them all.
+        self._require_images(session)
+        return rows
+
+    def _require_images(self, session: Session) -> None:
+        job = session.get(JobTable, self._job_id)
+        if job is None:
+            raise SourceError(f"job:{self._job_id} does not exist. `labelyard jobs` lists those there are.")
+        if job.kind not in (JobKind.LABEL, JobKind.EVALUATE):
+            raise SourceError(f"job:{self._job_id} is a training. Expected a job of `label` or `evaluate`.")
+        if job.planned_at is None:
+            raise SourceError(f"The images of job:{self._job_id} have not all been found yet. Wait until they are.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Labelling a job's images again with a newer version of its model: a new result version, as a job of its own."""
 
+from dataclasses import replace
+
 from core.errors import UsageError
 from core.jobs import LabelOptions
 from core.settings import Settings
@@ -11,7 +13,8 @@ from orchestrator.submitting import LabelRequest, Submitted, submit
 def submit_relabel(database: Database, settings: Settings, job_id: int, model: str) -> Submitted:
     """Ask for the images of a job again.
 
-    Features that are kept are used again, so that a head on the same network computes nothing.
+    They are treated as they were. Features that are kept are used again, so that a head on the same network computes
+    nothing.
 
     Args:
         database: the ledger.
@@ -25,10 +28,9 @@ def submit_relabel(database: Database, settings: Settings, job_id: int, model: s
     """
     with database.read() as session:
         job = get_job(session, job_id)
-        top_k = int(job.options.get("top_k", LabelOptions().top_k))
-        chunk_size = int(job.options.get("chunk_size", LabelOptions().chunk_size))
     if job.kind.is_training:
         raise UsageError(f"Job {job_id} is a training, which has no labels to renew. Name a job of `labelyard label`.")
-    options = LabelOptions(top_k=top_k, chunk_size=chunk_size)
+    # Thresholds are those of the other version.
+    options = replace(LabelOptions.from_json(job.options), thresholds={})
     name = f"{job.name}, again with {model}"
     return submit(database, settings, LabelRequest([f"job:{job_id}"], [model], options, name=name))

@@ -20,7 +20,7 @@ from orchestrator.cli.times import when
 from orchestrator.exporting import check_file, replacing
 from orchestrator.naming import find_trained
 from orchestrator.reports.rendering import render_report
-from orchestrator.reports.values import LeftOutImage, Mistake, ModelReport
+from orchestrator.reports.values import LeftOutImage, Mistake, ModelReport, Trial
 from workers.images.loading import Images
 from workers.images.suspicion import isolated_images
 from workers.ml.evaluation import Evaluation
@@ -99,7 +99,15 @@ def _report(session: Session, settings: Settings, model: ModelTable, judged: Seq
             if sample.left_out is not None
         ),
         notes=record.notes,
+        trials=_trials(record),
     )
+
+
+def _trials(record: TrainingRecord) -> tuple[Trial, ...]:
+    best = min((trial["val_loss"] for trial in record.trials), default=None)
+    # Of equals, the first.
+    chosen = next((number for number, trial in enumerate(record.trials) if trial["val_loss"] == best), None)
+    return tuple(Trial(**trial, is_chosen=number == chosen) for number, trial in enumerate(record.trials))
 
 
 def _options(record: TrainingRecord) -> dict[str, str]:

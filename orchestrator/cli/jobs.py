@@ -167,7 +167,10 @@ def _export_changes(database: "Database", job: int, before: int, out: Path) -> N
     from orchestrator.differing import export_changes
 
     found = export_changes(database, job, before, out)
-    print_line(f"{found.num_changed:,} of {count(found.num_images, 'image')} changed from job {before} to job {job}")
+    print_line(f"{found.num_changed:,} of {count(found.num_compared, 'image')} changed from job {before} to job {job}")
     for first, second, number in found.most_frequent:
         print_line(f"  {first} -> {second}: {number:,}")
+    if found.num_left:
+        left = count(found.num_left, "image")
+        print_line(f"Not compared: {left} of job {job}, not in job {before} or without a row in one of the two")
     print_line(f"Wrote {out}")

@@ -30,6 +30,17 @@ class LeftOutImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A setting that was tried."""
+
+    learning_rate: float
+    num_epochs: int  # at most
+    augment: str
+    val_loss: float  # of its best epoch, in nats
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReport:
     """All that a report shows of one version of a model. What is missing leaves its section out."""
 
@@ -50,6 +61,7 @@ class ModelReport:
     mistakes: Sequence[Mistake]  # in any order
     left_out: Sequence[LeftOutImage]  # could not be read, or are duplicates or contradictions
     notes: Sequence[str]  # sentences for people
+    trials: Sequence[Trial] = ()  # settings that were searched, in the order in which they were tried
 
     @property
     def held_out(self) -> Split | None:

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from colours import ColourWorker, paint, settings_for_submitting, train
 from ledger_steps import job_with
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from core.errors import SourceError, UsageError
 from core.jobs import LabelOptions
-from core.types import JobKind, JobState
+from core.types import JobKind, JobState, ResizeMode
 from db.database import Database
 from db.ledger.control import get_job
 from db.models import find_model
 from db.promotions import promote
-from db.tables import ImageTable, JobTable
+from db.tables import ImageTable, JobTable, ResultTable
 from orchestrator import origins
 from orchestrator.differing import export_changes
 from orchestrator.exporting import rows
@@ -121,6 +121,28 @@ def test_a_job_that_is_deleted_while_its_images_are_read_is_not_taken_for_one_wi
         next(items)
 
 
+class DeletedMeanwhile:
+    """A ledger from which a job and its images are deleted in the moment before anything is read of it."""
+
+    def __init__(self, ledger: Database, job_id: int) -> None:
+        self.ledger = ledger
+        self.job_id = job_id
+
+    def query(self, read):
+        with self.ledger.write() as session:
+            session.execute(delete(JobTable).where(JobTable.id == self.job_id))
+            session.execute(delete(ImageTable).where(ImageTable.job_id == self.job_id))
+        return self.ledger.query(read)
+
+
+def test_a_job_that_is_deleted_between_two_pages_ends_the_planning_with_an_error(worker, pictures, monkeypatch):
+    monkeypatch.setattr(origins, "PAGE_SIZE", 2)
+    first = label(worker, str(pictures))
+    cursor = list(origins.JobSource(worker.ledger, first).items())[1].cursor
+    with pytest.raises(SourceError, match="does not exist"):
+        list(origins.JobSource(DeletedMeanwhile(worker.ledger, first), first).items(cursor))
+
+
 def test_jobs_without_images_of_their_own_are_refused(ledger: Database, worker: ColourWorker):
     with pytest.raises(SourceError, match="job:999 does not exist"):
         label(worker, "job:999")
@@ -169,7 +191,8 @@ def test_what_changed_between_two_jobs_is_written(worker: ColourWorker, pictures
     expected = dict.fromkeys(["2.png", "3.png", "4.png"], ("red", "green")) | {"0.png": ("green", "red")}
     expected["1.png"] = ("red", "green") if by == "job" else ("red", "")
     assert changes == expected
-    assert found.num_changed == found.num_images == 5
+    assert found.num_changed == found.num_compared == 5
+    assert found.num_left == 0
     assert found.most_frequent[0] == ("red", "green", 4 if by == "job" else 3)
     export_changes(worker.ledger, second, first, tmp_path / "changed.parquet")
     export_changes(worker.ledger, second, first, tmp_path / "changed.jsonl")
@@ -187,14 +210,53 @@ def test_two_jobs_that_say_the_same_differ_in_nothing(worker: ColourWorker, pict
         export_changes(worker.ledger, second, 1, tmp_path / "changed.csv")
 
 
-def test_a_relabelling_keeps_how_much_was_kept_of_each_image(worker: ColourWorker, pictures: Path):
-    first = submit(
-        worker.ledger, SETTINGS, LabelRequest([str(pictures)], ["colours@1"], LabelOptions(top_k=1, chunk_size=2))
-    ).job_id
-    run(worker, first)
+def test_the_earlier_job_may_be_the_one_that_was_made_of_the_other(worker, pictures: Path, tmp_path: Path):
+    first = label(worker, str(pictures))
+    second = label(worker, f"job:{first}", "colours@2")
+    with worker.ledger.write() as session:
+        session.execute(update(ImageTable).where(ImageTable.job_id == second).values(name="all the same"))
+    found = export_changes(worker.ledger, first, second, tmp_path / "changed.csv")
+    assert (found.num_compared, found.num_changed) == (5, 5), "compared by place, whatever they are called"
+
+
+def test_an_image_that_is_named_twice_is_compared_as_often_as_the_later_job_has_it(
+    worker: ColourWorker, pictures: Path, tmp_path: Path
+):
+    twice = tmp_path / "twice.txt"
+    twice.write_text(f"{pictures / '0.png'}\n{pictures / '0.png'}\n{pictures / '1.png'}\n")
+    first, second = label(worker, str(twice)), label(worker, str(twice), "colours@2")
+    found = export_changes(worker.ledger, second, first, tmp_path / "changed.csv")
+    assert (found.num_compared, found.num_changed) == (3, 3)
+
+
+def test_images_without_a_row_in_both_jobs_are_left_out_and_counted(worker, pictures: Path, tmp_path: Path):
+    first = label(worker, str(pictures))
+    paint(pictures / "later.png", RED, seed=999)
+    second = label(worker, str(pictures), "colours@2")
+    with worker.ledger.write() as session:
+        session.execute(delete(ResultTable).where(ResultTable.job_id == second, ResultTable.ordinal == 0))
+    found = export_changes(worker.ledger, second, first, tmp_path / "changed.csv")
+    assert (found.num_compared, found.num_left, found.num_changed) == (4, 2, 4)
+    assert found.most_frequent == [("red", "green", 4)], "an image that waits has no error"
+
+
+def test_a_relabelling_treats_the_images_as_the_first_job_did(worker: ColourWorker, pictures: Path):
+    asked = LabelOptions(top_k=1, chunk_size=2, keep_features=False, resize=ResizeMode.PAD)
+    request = LabelRequest([str(pictures)], ["colours@1"], asked, abstain=0.95)
+    first = run(worker, submit(worker.ledger, SETTINGS, request).job_id)
     second = run(worker, submit_relabel(worker.ledger, SETTINGS, first, "colours@2").job_id)
     with worker.ledger.read() as session:
+        assert get_job(session, first).options["thresholds"]
         job = get_job(session, second)
-        assert (job.kind, job.options["top_k"], job.options["chunk_size"]) == (JobKind.LABEL, 1, 2)
+        assert (job.kind, LabelOptions.from_json(job.options)) == (JobKind.LABEL, asked), "but for thresholds"
         assert "again with colours@2" in job.name
-        assert session.scalars(select(ImageTable.sha256).where(ImageTable.job_id == second)).first() is not None
+        assert session.scalars(select(ImageTable.sha256).where(ImageTable.job_id == second)).first() is None
+
+
+def test_a_relabelling_knows_the_contents_that_the_first_job_saw(worker: ColourWorker, pictures: Path):
+    first = label(worker, str(pictures))
+    second = submit_relabel(worker.ledger, SETTINGS, first, "colours@2").job_id
+    plan(worker.ledger, second, Access.of(SETTINGS))
+    with worker.ledger.read() as session:
+        hashes = session.scalars(select(ImageTable.sha256).where(ImageTable.job_id == second)).all()
+    assert [sha256 is None for sha256 in hashes] == [False] * 5

@@ -29,7 +29,8 @@ RATE_FACTORS = (0.3, 3.0)
 EPOCH_FACTOR = 3
 # A name that is tuned every night must not take longer every night.
 MAX_NUM_EPOCHS = 300
-AUGMENTS = (Augment.LIGHT,)
+# Both ways: a name that is tuned every night begins with what was chosen the night before.
+AUGMENTS = (Augment.NONE, Augment.LIGHT)
 
 
 @dataclass(frozen=True, slots=True)
