@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.errors import UnknownScheduleError, UsageError
 from core.types import CatchUp, RunState, RunTrigger
+from db.model_tables import ModelTable
 from db.schedule_tables import ScheduleRunTable, ScheduleTable
 
 
@@ -195,6 +196,21 @@ def lock_run(session: Session, run: ScheduleRunTable) -> ScheduleRunTable | None
         )
         .with_for_update(),
         execution_options={"populate_existing": True},
+    ).one_or_none()
+
+
+def find_unjudged(session: Session, dataset_id: int) -> ModelTable | None:
+    """The newest version that has learned from a dataset, if runs have trained it and none has decided about it."""
+    decided = exists().where(
+        ScheduleRunTable.challenger_id == ModelTable.id,
+        ScheduleRunTable.state.in_((RunState.PROMOTED, RunState.REFUSED)),
+    )
+    trained = exists().where(ScheduleRunTable.challenger_id == ModelTable.id)
+    return session.scalars(
+        select(ModelTable)
+        .where(ModelTable.dataset_id == dataset_id, ModelTable.ready_at.is_not(None), trained, ~decided)
+        .order_by(ModelTable.version.desc())
+        .limit(1)
     ).one_or_none()
 
 

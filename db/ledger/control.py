@@ -12,6 +12,8 @@ from db.ledger.accepting import new_chunk
 from db.ledger.closing import ACTIVE_S
 from db.tables import ChunkTable, JobTable, ResultTable, chunk_is
 
+# What both databases can hold.
+MAX_ID = 2**63 - 1
 TRAINING_KINDS = tuple(kind for kind in JobKind if kind.is_training)
 
 
@@ -21,7 +23,7 @@ def get_job(session: Session, job_id: int) -> JobTable:
     Raises:
         UnknownJobError: there is no such job.
     """
-    job = session.get(JobTable, job_id)
+    job = session.get(JobTable, job_id) if 0 < job_id <= MAX_ID else None
     if job is None:
         raise UnknownJobError(f"There is no job {job_id}. `labelyard jobs` lists those there are.")
     return job

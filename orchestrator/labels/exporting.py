@@ -121,7 +121,14 @@ def _task(annotations: Sequence[Annotation], predicted: tuple[dict[str, Any], di
         "meta": {"sha256": newest.sha256, "name": escape_name(newest.name), "locator": newest.locator},
         "annotations": [
             {
-                "result": [said(escape_name(annotation.label), annotation.annotator, _moment(annotation.created_at))],
+                "result": [
+                    said(
+                        escape_name(annotation.label),
+                        annotation.annotator,
+                        _moment(annotation.created_at),
+                        annotation.split,
+                    )
+                ],
                 "was_cancelled": False,
                 "ground_truth": False,
                 "created_at": _moment(annotation.created_at),

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import UsageError
 from core.items import FileLocator, Locator, locator_from_text
+from core.types import Split
 from orchestrator.labels.values import GivenLabel, Problems
 from orchestrator.sources.manifests import EntryReader
 
@@ -114,8 +115,8 @@ def read_tasks(file: IO[bytes], name: str, images: EntryReader) -> list[GivenLab
             else f"task {number + 1} of {name}"
         )
         try:
-            found = _full(Task.model_validate(entry), where, images) if "data" in entry else _flat(entry, where, images)
-            labels += found
+            is_full = isinstance(entry, dict) and "data" in entry
+            labels += _full(Task.model_validate(entry), where, images) if is_full else _flat(entry, where, images)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             problems.add(where, f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
@@ -159,7 +160,7 @@ def _full(task: Task, where: str, images: EntryReader) -> Iterable[GivenLabel]:
         if choice is None:
             continue
         moment = annotation.updated_at or annotation.created_at
-        who, moment = _said_before(annotation, choice) or (_person(annotation.completed_by), moment)
+        who, moment, split = _said_before(annotation, choice) or (_person(annotation.completed_by), moment, None)
         yield GivenLabel(
             where=where,
             image=str(meta.get("name", image)),
@@ -167,6 +168,7 @@ def _full(task: Task, where: str, images: EntryReader) -> Iterable[GivenLabel]:
             label=choice,
             annotator=who,
             created_at=None if moment is None else _seconds(moment),
+            split=split,
             sha256=_optional_text(meta.get("sha256")),
         )
 
@@ -205,11 +207,12 @@ def _choice(results: Iterable[Result]) -> str | None:
     return names[0].strip() if names else None
 
 
-def _said_before(annotation: Annotation, label: str) -> tuple[str, datetime] | None:
-    """Who said that and when, if it was written here and nobody has changed it since."""
+def _said_before(annotation: Annotation, label: str) -> tuple[str, datetime, Split | None] | None:
+    """Who said that, when and what for, if it was written here and nobody has changed it since."""
     for meta in (result.meta for result in annotation.result if isinstance(result.value, Value)):
         if meta and meta.get("label") == label and isinstance(meta.get("annotator"), str):
-            return meta["annotator"], datetime.fromisoformat(str(meta.get("created_at")))
+            split = Split.TEST if meta.get("split") == Split.TEST else None
+            return meta["annotator"], datetime.fromisoformat(str(meta.get("created_at"))), split
     return None
 
 
@@ -265,9 +268,10 @@ def choice(label: str) -> dict[str, Any]:
     return {"from_name": FROM_NAME, "to_name": TO_NAME, "type": "choices", "value": {"choices": [label]}}
 
 
-def said(label: str, annotator: str, created_at: str) -> dict[str, Any]:
-    """A choice as a result, with who made it."""
-    return choice(label) | {"meta": {"label": label, "annotator": annotator, "created_at": created_at}}
+def said(label: str, annotator: str, created_at: str, split: Split | None) -> dict[str, Any]:
+    """A choice as a result, with who made it, and what for if that was said."""
+    purpose = {} if split is None else {"split": split}
+    return choice(label) | {"meta": {"label": label, "annotator": annotator, "created_at": created_at, **purpose}}
 
 
 def labelling_config(classes: Iterable[str]) -> str:

@@ -62,6 +62,9 @@ def record(database: Database, settings: Settings, labels: Sequence[GivenLabel],
         problems.raise_any()
         annotations = _annotations(session, model, found, settled, taking)
         new = _unknown(session, model, annotations, [given.created_at is not None for given, _ in found])
+        if taking.origin is AnnotationOrigin.ADDED:
+            # Who says it again by hand, when someone else has said otherwise since, means it.
+            new = [one for one in annotations if one in new or _is_overtaken(session, model, one)]
         add_annotations(session, model, new)
     return ImportReport(
         model=model,
@@ -141,6 +144,12 @@ def _unknown(
             said[who] = _what(annotation)
             new.append(annotation)
     return new
+
+
+def _is_overtaken(session: Session, model: str, annotation: Annotation) -> bool:
+    """Whether something else counts of an image by now."""
+    stored = annotations_of(session, model, sha256s=[annotation.sha256])
+    return bool(stored) and _what(stored[-1]) != _what(annotation)
 
 
 def _who(annotation: Annotation) -> tuple[str, str]:

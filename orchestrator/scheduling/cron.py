@@ -143,7 +143,8 @@ def _hint(cron: str) -> str:
 
 @cache
 def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # The first is another clock on each machine, the second none at all.
+    return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
 def _read_zone(name: str) -> ZoneInfo:

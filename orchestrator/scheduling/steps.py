@@ -18,7 +18,7 @@ from db.label_tables import DatasetTable
 from db.model_tables import ModelTable
 from db.promotions import champion_of, promote
 from db.schedule_tables import ScheduleRunTable, ScheduleTable
-from db.schedules import lock_run
+from db.schedules import find_unjudged, lock_run
 from db.tables import JobTable
 from orchestrator.notifying import tell
 from orchestrator.notifying.payloads import decision_facts, drift_facts
@@ -106,6 +106,12 @@ class Steps:
         run.dataset_id = dataset.id
         learned = newest_learned(session, schedule.model)
         if learned is not None and learned.id == dataset.id:
+            unjudged = find_unjudged(session, dataset.id)
+            if unjudged is not None and unjudged.id != champion.id:
+                # Its comparison failed, or was cancelled.
+                run.challenger_id, run.train_job_id = unjudged.id, unjudged.job_id
+                self._compare(session, run)
+                return
             self._close(run, RunState.SKIPPED, f"Dataset {dataset.version} is unchanged; it has been learned from.")
             return
         challenger = accept_retraining(session, dataset, champion, tunes=schedule.tunes)

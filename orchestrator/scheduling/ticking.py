@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.orm import Session
 
-from core.errors import DatabaseError, LabelyardError
+from core.errors import DatabaseError, LabelyardError, UsageError
 from core.settings import Settings
 from db.clock import read_now
 from db.database import Database
@@ -44,7 +44,7 @@ def tick(database: Database, settings: Settings, *, at_s: float | None = None) -
     if at_s is None:
         at_s = database.query(read_now)
     schedules = database.query(_enabled)
-    num_fired = sum(_fire(database, schedule, at_s=at_s) for schedule in schedules)
+    num_fired = sum(_fire_or_warn(database, schedule, at_s=at_s) for schedule in schedules)
     runs = database.query(unfinished_runs)
     steps = Steps(database, settings, at_s=at_s)
     for run, schedule in runs:
@@ -61,6 +61,15 @@ def tick(database: Database, settings: Settings, *, at_s: float | None = None) -
 
 def _enabled(session: Session) -> Sequence[ScheduleTable]:
     return [schedule for schedule in list_schedules(session) if schedule.is_enabled]
+
+
+def _fire_or_warn(database: Database, schedule: ScheduleTable, *, at_s: float) -> int:
+    try:
+        return _fire(database, schedule, at_s=at_s)
+    except UsageError as error:
+        # Written by another version, or where other time zones are known; others have schedules too.
+        logger.warning("schedule_unreadable", schedule=schedule.name, problem=str(error))
+        return 0
 
 
 def _fire(database: Database, schedule: ScheduleTable, *, at_s: float) -> int:

@@ -13,7 +13,7 @@ from program import Cli
 from sqlalchemy import func, select
 
 from core.errors import UnknownModelError, UsageError
-from core.types import NewClasses, Split
+from core.types import AnnotationOrigin, NewClasses, Split
 from db.annotations import annotations_of, newest_annotations
 from db.database import Database
 from db.label_tables import AnnotationTable
@@ -418,3 +418,21 @@ def test_a_person_adds_imports_lists_and_exports_labels_from_the_command_line(
     done = cli("labels", "import", "tasks.json")
     assert done.returncode == 2
     assert "line 1, column 11" in " ".join(done.stderr.split())
+
+
+def test_who_says_it_again_by_hand_after_someone_else_is_heard(ledger, pictures):
+    for who, label in (("ann", "red"), ("bob", "green"), ("ann", "red")):
+        taking = Taking(annotator=who, origin=AnnotationOrigin.ADDED)
+        record(ledger, SETTINGS, [one_label(str(pictures[0]), label, SETTINGS)], taking)
+    assert said(ledger) == {"0.png": "red"}
+    report = record(ledger, SETTINGS, [one_label(str(pictures[0]), "red", SETTINGS)], taking)
+    assert (report.num_added, report.num_known) == (0, 1)
+
+
+def test_what_is_for_measuring_comes_back_from_label_studio_as_that(ledger, pictures, tmp_path):
+    record(ledger, SETTINGS, [one_label(str(pictures[0]), "red", SETTINGS)], Taking(split=Split.TEST))
+    out = tmp_path / "tasks.json"
+    export_labels(ledger, LabelExport(LabelFormat.LABEL_STUDIO, out))
+    assert take(ledger, out).num_added == 0
+    with ledger.read() as session:
+        assert [one.split for one in annotations_of(session, "colours")] == [Split.TEST]

@@ -302,3 +302,32 @@ def test_a_schedule_says_when_it_fires_next_and_what_became_of_it(world: World):
         summary = summarise_schedule(session, get_schedule(session, "nightly"), at_s=world.now_s)
     assert datetime.fromtimestamp(summary.next_at or 0, UTC) == datetime(2027, 3, 3, 3, tzinfo=UTC)
     assert summary.last_state == "skipped"
+
+
+def test_a_challenger_whose_comparison_was_cancelled_is_compared_next_time(world: World):
+    world.schedule()
+    world.say_something_new()
+    world.tick(days=1)
+    world.worker.work()
+    world.tick()
+    assert world.states() == [RunState.COMPARING]
+    with world.ledger.write() as session:
+        control.cancel(session, world.job_of_last_run())
+    world.tick()
+    assert world.states() == [RunState.FAILED]
+    world.tick_to_the_end(days=1)
+    assert world.states()[1] in (RunState.PROMOTED, RunState.REFUSED)
+    with world.ledger.read() as session:
+        entries = history_of(session, get_schedule(session, "nightly"))
+    assert entries[1].challenger == "colours@2", "it is not trained again"
+    world.tick_to_the_end(days=1)
+    assert world.states()[2] is RunState.SKIPPED
+
+
+def test_a_schedule_that_cannot_be_read_stops_no_other(world: World):
+    world.schedule()
+    make_schedule(world.ledger, world.settings, ScheduleRequest("another", "colours", "0 4 * * *"), at_s=world.now_s)
+    with world.ledger.write() as session:
+        get_schedule(session, "another").time_zone = "Old/Zone"
+    world.tick_to_the_end(days=1)
+    assert world.states() == [RunState.SKIPPED]
