@@ -1,19 +1,23 @@
 """What two jobs say otherwise of the same images: labels that changed, errors that came or went."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, Subquery, and_, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import and_, collate, select
+from sqlalchemy.orm import Session
 
 from core.errors import UsageError
+from core.items import escape_name
+from core.labels import ClassLabel
 from db.database import Database
 from db.ledger.control import get_job
 from db.ledger.progress import models_of
-from db.model_tables import ClassLabelTable, ModelTable
+from db.model_tables import ModelTable
+from db.results import class_labels
 from db.tables import ImageTable, JobTable, ResultTable
 from orchestrator.exporting import check_writable, write_rows
 
@@ -64,19 +68,10 @@ def export_changes(database: Database, job_id: int, before_id: int, path: Path) 
         UsageError: the file cannot be written, or one of the jobs has no labels.
     """
     check_writable(path)
-    counts: Counter[tuple[str, str]] = Counter()
     with database.read() as session:
-        job, before = _job(session, job_id), _job(session, before_id)
-
-        def changes() -> Iterator[Change]:
-            for change in _changes(session, job, before):
-                counts[change.label_before or "an error", change.label or "an error"] += 1
-                yield change
-
-        num_changed = write_rows(path, changes(), COLUMNS)
-        num_compared = session.scalars(_compared(_Sides.of(session, job, before), func.count())).one()
-        most_frequent = [(first, second, number) for (first, second), number in counts.most_common(NUM_NAMED)]
-        return Difference(num_compared, job.num_planned - num_compared, num_changed, most_frequent)
+        comparison = _Comparison(session, _job(session, job_id), _job(session, before_id))
+        num_changed = write_rows(path, comparison.changes(), COLUMNS)
+        return comparison.difference(num_changed)
 
 
 def _job(session: Session, job_id: int) -> JobTable:
@@ -86,79 +81,97 @@ def _job(session: Session, job_id: int) -> JobTable:
     return job
 
 
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """The two jobs, as tables that a statement joins."""
+class _Comparison:
+    """Two jobs, gone through side by side: by their images' places if one was made of the other, else by their names.
 
-    job: JobTable
-    before: JobTable
-    model: ModelTable  # the first of each
-    model_before: ModelTable
-    image: Any = field(default_factory=lambda: aliased(ImageTable))
-    result: Any = field(default_factory=lambda: aliased(ResultTable))
-    result_before: Any = field(default_factory=lambda: aliased(ResultTable))
+    Both are read in that order and merged here. Left to the databases, which know nothing of how many images a job has,
+    the join went through all of one job for each image of the other.
+    """
+
+    def __init__(self, session: Session, job: JobTable, before: JobTable) -> None:
+        self._job, self._before = job, before
+        self._by_place = _is_made_of(job, before) or _is_made_of(before, job)
+        self._answers = _Answers.of(session, job)
+        self._answers_before = _Answers.of(session, before)
+        self._num_compared = 0
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def changes(self) -> Iterator[Change]:
+        """The images of which the two say something else."""
+        models = self._answers_before.model.label, self._answers.model.label
+        with (
+            closing(self._answers_before.read(by_place=self._by_place)) as answers_before,
+            closing(self._answers.read(by_place=self._by_place)) as answers,
+        ):
+            for was, now in _merged(answers_before, answers):
+                self._num_compared += 1
+                if was.label != now.label:
+                    self._counts[was.label or "an error", now.label or "an error"] += 1
+                    yield Change(now.name, was.label, was.score, now.label, now.score, *models)
+
+    def difference(self, num_changed: int) -> Difference:
+        """What the changes came to, once they have all been gone through."""
+        most_frequent = [(was, now, number) for (was, now), number in self._counts.most_common(NUM_NAMED)]
+        return Difference(self._num_compared, self._job.num_planned - self._num_compared, num_changed, most_frequent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    key: tuple[str, int]  # its name or its place: what it is found by, and sorted by
+    name: str
+    label: str | None  # None: an error
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the first model of a job says of its images."""
+
+    session: Session
+    job_id: int
+    model: ModelTable
+    labels: Mapping[int, ClassLabel]
 
     @classmethod
-    def of(cls, session: Session, job: JobTable, before: JobTable) -> "_Sides":
-        return cls(job, before, models_of(session, job.id)[0], models_of(session, before.id)[0])
+    def of(cls, session: Session, job: JobTable) -> "_Answers":
+        model = models_of(session, job.id)[0]
+        return cls(session, job.id, model, class_labels(session, model.id))
 
-    @property
-    def are_in_one_order(self) -> bool:
-        """Whether one was made of the other."""
-        return _is_made_of(self.job, self.before) or _is_made_of(self.before, self.job)
-
-
-def _changes(session: Session, job: JobTable, before: JobTable) -> Iterator[Change]:
-    sides = _Sides.of(session, job, before)
-    label, label_before = aliased(ClassLabelTable), aliased(ClassLabelTable)
-    columns = (sides.image.name, label_before.label, sides.result_before.score, label.label, sides.result.score)
-    query = (
-        _compared(sides, *columns)
-        .outerjoin(label, _label_of(label, sides.result))
-        .outerjoin(label_before, _label_of(label_before, sides.result_before))
-        .where(label.label.is_distinct_from(label_before.label))
-        .order_by(sides.image.ordinal)
-        .execution_options(yield_per=_ROWS_AT_A_TIME)
-    )
-    for name, was, score_was, now, score_now in session.execute(query):
-        yield Change(name, was, score_was, now, score_now, sides.model_before.label, sides.model.label)
-
-
-def _compared(sides: _Sides, *columns: Any) -> Select[*tuple[Any, ...]]:  # noqa: ANN401 - whatever can be selected
-    """The images that both jobs have answered: by their places if one was made of the other, else by their names."""
-    image, result, result_before = sides.image, sides.result, sides.result_before
-    query = select(*columns).select_from(image).join(result, _result_of(result, image, sides.model))
-    ordinal_before = image.ordinal
-    if not sides.are_in_one_order:
-        named = _first_of_each_name(sides.before)
-        query, ordinal_before = query.join(named, named.c.name == image.name), named.c.ordinal
-    return query.join(
-        result_before,
-        and_(
-            result_before.job_id == sides.before.id,
-            result_before.ordinal == ordinal_before,
-            result_before.model_id == sides.model_before.id,
-        ),
-    ).where(image.job_id == sides.job.id)
+    def read(self, *, by_place: bool) -> Generator[_Answer, None, None]:
+        """All that are there, sorted."""
+        # By bytes on either database, which is how Python sorts text that has no surrogates.
+        collation = "BINARY" if self.session.get_bind().dialect.name == "sqlite" else "C"
+        order = [ImageTable.ordinal] if by_place else [collate(ImageTable.name, collation), ImageTable.ordinal]
+        query = (
+            select(ImageTable.ordinal, ImageTable.name, ResultTable.class_index, ResultTable.score)
+            .join(
+                ResultTable,
+                and_(ResultTable.job_id == ImageTable.job_id, ResultTable.ordinal == ImageTable.ordinal),
+            )
+            .where(ImageTable.job_id == self.job_id, ResultTable.model_id == self.model.id)
+            .order_by(*order)
+            .execution_options(yield_per=_ROWS_AT_A_TIME)
+        )
+        with self.session.execute(query) as rows:
+            for ordinal, name, class_index, score in rows:
+                label = None if class_index is None else self.labels[class_index].label
+                yield _Answer(("", ordinal) if by_place else (escape_name(name), 0), name, label, score)
 
 
-def _first_of_each_name(job: JobTable) -> Subquery:
-    """A manifest may name an image twice; the same image has the same label."""
-    return (
-        select(ImageTable.name, func.min(ImageTable.ordinal).label("ordinal"))
-        .where(ImageTable.job_id == job.id)
-        .group_by(ImageTable.name)
-        .subquery()
-    )
+def _merged(before: Iterator[_Answer], answers: Iterator[_Answer]) -> Iterator[tuple[_Answer, _Answer]]:
+    """Each answer beside the first one before of the same key; those without one are left out.
+
+    A manifest may name an image twice; the same image has the same label.
+    """
+    was = next(before, None)
+    for now in answers:
+        while was is not None and was.key < now.key:
+            was = next(before, None)
+        if was is None:
+            return
+        if was.key == now.key:
+            yield was, now
 
 
 def _is_made_of(job: JobTable, other: JobTable) -> bool:
     return [source.get("location") for source in job.sources] == [f"job:{other.id}"]
-
-
-def _result_of(result: Any, image: Any, model: ModelTable) -> Any:  # noqa: ANN401 - aliases of mapped classes
-    return and_(result.job_id == image.job_id, result.ordinal == image.ordinal, result.model_id == model.id)
-
-
-def _label_of(label: Any, result: Any) -> Any:  # noqa: ANN401 - as above
-    return and_(label.model_id == result.model_id, label.class_index == result.class_index)

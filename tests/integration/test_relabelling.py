@@ -229,6 +229,19 @@ def test_an_image_that_is_named_twice_is_compared_as_often_as_the_later_job_has_
     assert (found.num_compared, found.num_changed) == (3, 3)
 
 
+def test_names_that_databases_sort_in_their_own_way_find_each_other(
+    worker: ColourWorker, tmp_path: Path, ledger: Database
+):
+    names = ["a.png", "B.png", "é.png", "_.png", "a b.png", "\udce9.png", "back\\slash.png", "日本.png"]
+    (tmp_path / "made").mkdir()
+    for seed, name in enumerate(names):
+        paint(tmp_path / "plain.png", RED, seed=seed).rename(tmp_path / "made" / name)
+    first = label(worker, str(tmp_path / "made"))
+    second = label(worker, str(tmp_path / "made"), "colours@2")
+    found = export_changes(ledger, second, first, tmp_path / "changed.csv")
+    assert (found.num_compared, found.num_changed) == (len(names), len(names))
+
+
 def test_images_without_a_row_in_both_jobs_are_left_out_and_counted(worker, pictures: Path, tmp_path: Path):
     first = label(worker, str(pictures))
     paint(pictures / "later.png", RED, seed=999)
