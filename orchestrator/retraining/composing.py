@@ -5,6 +5,7 @@ when the first version is trained, and grows only by labels that ask for it; els
 different images. Everything is known by its content; nothing is read here.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,9 @@ from db.promotions import champion_of
 from db.results import class_labels
 from db.tables import ImageTable
 from workers.ml.splitting import Example, assign_splits, dataset_fingerprint
+
+# One to learn from, one to validate with.
+MIN_IMAGES_OF_A_NEW_CLASS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ def compose(session: Session, name: str, found: Iterable[LabelledContent], *, at
         _add(images, [LabelledContent(sha256, said.label, None, said.name, said.locator)])
         if sha256 in to_measure_on:
             images[sha256] = replace(images[sha256], split=Split.TEST)
+    images = _without_rare_classes(images, known=classes_of(before))
     return _divide(
         name,
         list(images.values()),
@@ -214,6 +219,16 @@ def _add(images: dict[str, LabelledContent], found: Iterable[LabelledContent]) -
     for image in found:
         known = images.get(image.sha256)
         images[image.sha256] = replace(image, split=None if known is None else known.split)
+
+
+def _without_rare_classes(images: dict[str, LabelledContent], *, known: Sequence[str]) -> dict[str, LabelledContent]:
+    """Leave new classes out until there are images of them to learn from: one wrong label must not stop everything."""
+    counts = Counter(image.label for image in images.values() if image.split is not Split.TEST)
+    return {
+        sha256: image
+        for sha256, image in images.items()
+        if image.label in known or counts[image.label] >= MIN_IMAGES_OF_A_NEW_CLASS
+    }
 
 
 def _classes(known: Sequence[str], images: Iterable[LabelledContent]) -> tuple[str, ...]:

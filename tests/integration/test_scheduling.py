@@ -18,6 +18,7 @@ from db.ledger import control
 from db.models import find_model
 from db.notifications import list_notifications
 from db.promotions import champion_of, promote
+from db.results import class_labels
 from db.schedules import NewRun, add_run, enable, get_schedule, remove_schedule, runs_of
 from orchestrator.scheduling.facts import count_new_labels
 from orchestrator.scheduling.history import history_of, summarise_schedule
@@ -168,12 +169,19 @@ def test_a_folder_that_is_gone_fails_the_run_and_not_the_scheduler(world: World)
     assert "does not exist" in str(world.reasons()[0])
 
 
-def test_a_class_with_too_few_images_is_said_and_nothing_is_trained(world: World):
+def test_a_new_class_waits_until_there_are_images_to_learn_from_and_stops_nothing(world: World):
     world.schedule()
     world.say(paint(world.folder / "blue.png", (40, 40, 200), seed=960), "blue")
     world.tick_to_the_end(days=1)
     assert world.states() == [RunState.SKIPPED]
-    assert "blue" in str(world.reasons()[0])
+    world.say_something_new()
+    world.tick_to_the_end(days=1)
+    assert world.states()[1] in (RunState.PROMOTED, RunState.REFUSED)
+    world.say(paint(world.folder / "bluer.png", (40, 40, 220), seed=961), "blue")
+    world.tick_to_the_end(days=1)
+    with world.ledger.read() as session:
+        classes = [sorted(label.label for label in class_labels(session, number).values()) for number in (2, 3)]
+    assert classes == [["green", "red"], ["blue", "green", "red"]]
 
 
 def test_a_run_whose_job_is_cancelled_has_failed(world: World):
