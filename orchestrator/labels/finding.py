@@ -1,16 +1,19 @@
 """Which image a label means: by the file, by its name among the images of jobs, or by a hash that is known here.
 
-What can be read is hashed as workers do it, so a file that has not changed is not read again.
+What can be read is hashed as workers do it, so a file that has not changed is not read again. A hash that a file says
+is never overruled by a name: what it means is found by it, or not at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.errors import InputError
-from core.items import locator_to_text
+from core.items import FileLocator, Locator, locator_to_text
 from core.settings import Settings
 from core.types import Reason
 from db.database import Database
@@ -18,8 +21,15 @@ from db.label_tables import AnnotationTable, DatasetItemTable
 from db.model_tables import SampleTable
 from db.tables import ImageTable, ResultTable
 from orchestrator.labels.values import FoundImage, GivenLabel, Problems
+from workers.access import Access
 from workers.features.known import KnownContents
+from workers.files import opened
 from workers.images.loading import build_image_loader
+from workers.ml.decoding import supported_format
+from workers.ml.formats import NUM_SNIFFED_BYTES
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # SQLite before 3.32 takes 999 parameters in a statement.
 _AT_A_TIME = 500
@@ -40,13 +50,13 @@ def find_images(
         One for each label; None: it cannot be found.
     """
     read, unread = _read_all(database, settings, labels)
-    names = sorted({given.image for given, reason in zip(labels, unread, strict=True) if reason is not None})
-    hashes = sorted({given.sha256 for given in labels if given.sha256 is not None})
+    # No index leads to these, so that only what cannot be read is looked for.
+    wanted = [given for given, reason in zip(labels, unread, strict=True) if reason is not None]
     with database.read() as session:
-        by_name = _among_jobs(session, names)
-        by_hash = _known(session, hashes)
+        by_hash = _known(session, sorted({given.sha256 for given in wanted if given.sha256 is not None}))
+        by_name = _among_jobs(session, sorted({given.image for given in wanted if given.sha256 is None}))
     return [
-        image if image is not None else _elsewhere(given, str(reason), by_name, by_hash, problems)
+        image if image is not None else _elsewhere(given, str(reason), by_hash, by_name, problems)
         for given, image, reason in zip(labels, read, unread, strict=True)
     ]
 
@@ -54,15 +64,24 @@ def find_images(
 def _elsewhere(
     given: GivenLabel,
     reason: str,
-    by_name: dict[str, FoundImage],
-    by_hash: dict[str, FoundImage],
+    by_hash: Mapping[str, FoundImage],
+    by_name: Mapping[str, "_InJob"],
     problems: Problems,
 ) -> FoundImage | None:
-    if given.sha256 in by_hash:
+    if given.sha256 is not None and given.sha256 in by_hash:
         return by_hash[given.sha256]
-    if given.image in by_name:
-        return by_name[given.image]
-    problems.add(given.where, f"{given.image} was never seen: {reason} Expected a file, or an image that a job has.")
+    if given.sha256 is not None or given.image not in by_name:
+        expected = "Expected a file, or an image that a job has."
+        problems.add(given.where, f"{given.image} was never seen: {reason} {expected}")
+        return None
+    in_job = by_name[given.image]
+    if len(in_job.images) == 1:
+        return next(iter(in_job.images.values()))
+    problems.add(
+        given.where,
+        f"job {in_job.job_id} has several images of that name, {given.image}; say which by its path, or in a table by "
+        "the column sha256",
+    )
     return None
 
 
@@ -76,33 +95,62 @@ def _read_all(
     with closing(build_image_loader(settings)) as images:
         known = KnownContents(database, images)
         known.look_up(given.locator for given in labels if given.locator is not None)
+        access = Access.of(settings)
         for given in labels:
-            image, reason = _read(known, given)
+            image, reason = _read(known, given, access)
             found.append(image)
             reasons.append(reason)
         known.save()
     return found, reasons
 
 
-def _read(known: KnownContents, given: GivenLabel) -> tuple[FoundImage | None, str | None]:
+def _read(known: KnownContents, given: GivenLabel, access: Access) -> tuple[FoundImage | None, str | None]:
     if given.locator is None:
         return None, "it is named by a program that keeps it to itself."
     try:
-        key = known.open(given.locator).key
+        opened_image = known.open(given.locator)
+        _require_image(given.locator, opened_image.data, access)
     except InputError as error:
         return None, error.detail if error.reason is not Reason.NOT_FOUND else "there is no such file."
+    key = opened_image.key
     if key is None or (given.sha256 is not None and key.sha256 != given.sha256):
         return None, "the file holds another image by now."
     return FoundImage(key.sha256, given.image, locator_to_text(given.locator)), None
 
 
-def _among_jobs(session: Session, names: Sequence[str]) -> dict[str, FoundImage]:
-    """Images of jobs by their names, those of the newest job first."""
+def _require_image(locator: Locator, data: "bytes | np.ndarray | None", access: Access) -> None:
+    """Look at how a file begins.
+
+    Args:
+        locator: where it is.
+        data: what was read of it, or an item of an array; None: it has not changed since it was read.
+        access: what may be read.
+
+    Raises:
+        InputError: it begins as no image does that can be decoded.
+    """
+    if data is None and isinstance(locator, FileLocator):
+        with opened(locator.uri, access) as file:
+            data = file.read(NUM_SNIFFED_BYTES)
+    if isinstance(data, bytes):
+        supported_format(data)
+
+
+@dataclass(slots=True)
+class _InJob:
+    """Images of one name in the newest job that has any, by their content."""
+
+    job_id: int
+    images: dict[str, FoundImage] = field(default_factory=dict)
+
+
+def _among_jobs(session: Session, names: Sequence[str]) -> dict[str, _InJob]:
+    """Images of jobs by their names."""
     sha256 = func.coalesce(ImageTable.sha256, ResultTable.sha256, SampleTable.sha256)
-    found: dict[str, FoundImage] = {}
+    found: dict[str, _InJob] = {}
     for some in _parts(names):
         rows = session.execute(
-            select(ImageTable.name, ImageTable.locator, sha256)
+            select(ImageTable.job_id, ImageTable.name, ImageTable.locator, sha256)
             .outerjoin(
                 ResultTable, (ResultTable.job_id == ImageTable.job_id) & (ResultTable.ordinal == ImageTable.ordinal)
             )
@@ -112,8 +160,10 @@ def _among_jobs(session: Session, names: Sequence[str]) -> dict[str, FoundImage]
             .where(ImageTable.name.in_(some), sha256.is_not(None))
             .order_by(ImageTable.job_id.desc())
         )
-        for name, locator, content in rows:
-            found.setdefault(name, FoundImage(content, name, locator))
+        for job_id, name, locator, content in rows:
+            in_job = found.setdefault(name, _InJob(job_id))
+            if in_job.job_id == job_id:
+                in_job.images.setdefault(content, FoundImage(content, name, locator))
     return found
 
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -436,3 +437,57 @@ def test_what_is_for_measuring_comes_back_from_label_studio_as_that(ledger, pict
     assert take(ledger, out).num_added == 0
     with ledger.read() as session:
         assert [one.split for one in annotations_of(session, "colours")] == [Split.TEST]
+
+
+def label_job(ledger: Database, worker: ColourWorker, source: Path) -> int:
+    job_id = submit(ledger, SETTINGS, LabelRequest([str(source)], ["colours"])).job_id
+    plan(ledger, job_id, Access.of(SETTINGS))
+    worker.work()
+    return job_id
+
+
+def test_a_hash_that_is_not_known_is_not_given_to_an_image_of_the_same_name(ledger, worker, pictures):
+    name = str(pictures[0])
+    label_job(ledger, worker, pictures[0].parent)
+    pictures[0].unlink()
+    # The second line asks for the same name without a hash, and may have it.
+    rows = (f"{name},red,{'f' * 64}", f"{name},red,")
+    file = table(pictures[0].parent, *rows, header="image,label,sha256")
+    with pytest.raises(UsageError, match=r"1 of the labels cannot be taken, so none was:\n  Line 2 .*was never seen"):
+        take(ledger, file)
+    assert num_labels(ledger) == 0
+    assert take(ledger, table(pictures[0].parent, rows[1], header="image,label,sha256")).num_added == 1
+
+
+def test_a_name_that_two_images_of_a_job_share_is_refused(ledger, worker, pictures, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    pictures[0].rename(tmp_path / "one" / "same.png")
+    pictures[1].rename(tmp_path / "two" / "same.png")
+    for folder in ("one", "two"):
+        (tmp_path / folder / "list.txt").write_text("same.png\n")
+    sources = [str(tmp_path / folder / "list.txt") for folder in ("one", "two")]
+    job_id = submit(ledger, SETTINGS, LabelRequest(sources, ["colours"])).job_id
+    plan(ledger, job_id, Access.of(SETTINGS))
+    worker.work()
+    file = table(tmp_path, "same.png,red")
+    with pytest.raises(UsageError, match=rf"job {job_id} has several images of that name"):
+        take(ledger, file)
+    assert num_labels(ledger) == 0
+    # What tells them apart is taken at its word.
+    content = hashlib.sha256((tmp_path / "two" / "same.png").read_bytes()).hexdigest()
+    assert take(ledger, table(tmp_path, f"same.png,red,{content}", header="image,label,sha256")).num_added == 1
+
+
+def test_what_is_no_image_is_refused_with_the_reason(ledger, tmp_path, monkeypatch):
+    monkeypatch.setattr("workers.features.known.SETTLED_AFTER_S", -1.0)  # so that the second look reads no file
+    (tmp_path / "new" / "notes.png").write_text("a shopping list")
+    (tmp_path / "new" / "page.png").write_bytes(b"%PDF-1.7\n" + bytes(100))
+    file = table(tmp_path / "new", "0.png,red", "notes.png,red", "page.png,green")
+    for _ in range(2):
+        with pytest.raises(UsageError) as raised:
+            take(ledger, file)
+        assert "2 of the labels cannot be taken" in str(raised.value)
+        assert re.search(r"Line 3 of .*notes\.png was never seen: The file starts with b'a shoppi'", str(raised.value))
+        assert re.search(r"Line 4 of .*page\.png was never seen: .*PDF", str(raised.value))
+    assert num_labels(ledger) == 0

@@ -70,7 +70,7 @@ class Decoder:
         cv2 = import_opencv(self._limits.max_pixels)
         if isinstance(data, np.ndarray):
             return Picture(data, (data.shape[0], data.shape[1]))
-        image_format = _supported_format(data)
+        image_format = supported_format(data)
         header = read_header(data, image_format)
         self._check_size(header)
         # OpenCV decodes other formats in full and shrinks them then.
@@ -96,7 +96,15 @@ class Decoder:
             )
 
 
-def _supported_format(data: bytes) -> ImageFormat:
+def supported_format(data: bytes) -> ImageFormat:
+    """Tell the format of an image that can be decoded.
+
+    Args:
+        data: the file, or at least its first `NUM_SNIFFED_BYTES` bytes.
+
+    Raises:
+        InputError: it is no image, or one of a format that cannot be decoded.
+    """
     if not data:
         raise InputError(Reason.EMPTY_FILE, "The file has no bytes; expected an image. Copy it again.")
     image_format = sniff(data)
