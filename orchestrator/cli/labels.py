@@ -160,16 +160,21 @@ def _taking(
 def _ask(name: str, nearest: Sequence[str], known: Sequence[str]) -> str | None:
     """Ask a person about a class that the model does not have."""
     choices = ["add", "skip", *known]
+
+    def chosen(answer: str) -> str:
+        if answer not in choices:
+            # Asked again, so that one slip does not cost all answers before it.
+            raise typer.BadParameter(f"Expected one of {', '.join(choices)}.")
+        return answer
+
     hint = f" It is near to {', '.join(nearest)}." if nearest else ""
-    answer = typer.prompt(
+    answer: str = typer.prompt(
         f"The model has no class {name!r}.{hint} Take it in (add), leave its labels out (skip), or name the class that "
         "is meant",
-        type=str,
         default=nearest[0] if nearest else "skip",
+        value_proc=chosen,
         err=True,
     )
-    if answer not in choices:
-        raise typer.BadParameter(f"Expected one of {', '.join(choices)}.")
     return {"add": name, "skip": None}.get(answer, answer)
 
 

@@ -88,6 +88,10 @@ class LabelFile:
                 if image is None or label is None:
                     problems.add(where, f"there is no {'image' if image is None else 'label'}")
                     continue
+                if not _is_unicode(label):
+                    # Else a table of another encoding would bring classes that nobody can read.
+                    problems.add(where, f"the label {label!r} is not UTF-8; save the table as UTF-8")
+                    continue
                 locator = images.item(image, position).locator
                 labels.append(GivenLabel(where, image, locator, label, **_optional(row, where, problems)))
         problems.raise_any()
@@ -122,3 +126,11 @@ def _text(cell: Any) -> str | None:  # noqa: ANN401 - whatever JSON or Parquet h
     if cell is None or cell != cell:  # noqa: PLR0124 - not a number is not itself
         return None
     return str(cell).strip() or None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

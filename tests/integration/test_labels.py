@@ -4,13 +4,16 @@ import csv
 import hashlib
 import json
 import os
+import pty
 import re
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from colours import GREEN, RED, ColourWorker, paint, paint_red_and_green, settings_for_submitting, train
-from program import Cli
+from program import PROGRAM, Cli
 from sqlalchemy import func, select
 
 from core.errors import UnknownModelError, UsageError
@@ -491,3 +494,47 @@ def test_what_is_no_image_is_refused_with_the_reason(ledger, tmp_path, monkeypat
         assert re.search(r"Line 3 of .*notes\.png was never seen: The file starts with b'a shoppi'", str(raised.value))
         assert re.search(r"Line 4 of .*page\.png was never seen: .*PDF", str(raised.value))
     assert num_labels(ledger) == 0
+
+
+def test_a_table_that_is_not_utf_8_brings_no_class_that_nobody_can_read(ledger, tmp_path):
+    file = tmp_path / "new" / "labels.csv"
+    file.write_bytes("image,label\n0.png,hüt\n1.png,red\n".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"Line 2 of .*: the label 'h.udcfct' is not UTF-8"):
+        take(ledger, file, new_classes=NewClasses.ADD)
+    assert num_labels(ledger) == 0
+    file.write_bytes("image,label\n0.png,hüt\n1.png,red\n".encode())
+    assert take(ledger, file, new_classes=NewClasses.ADD).new_classes == ["hüt"]
+
+
+def test_a_person_who_mistypes_a_class_is_asked_again(ledger: Database, database_url: str, tmp_path: Path):
+    del ledger
+    table(tmp_path / "new", "0.png,redd", "1.png,green")
+    environment = os.environ | {"LABELYARD_DATABASE_URL": database_url, "LABELYARD_HOME": str(tmp_path)}
+    returncode, shown = answer_on_a_terminal(
+        ["labels", "import", "new/labels.csv"], ["rde", "red"], environment, tmp_path
+    )
+    assert returncode == 0, shown
+    assert "no class 'redd'. It is near to red." in " ".join(shown.split())
+    assert "Expected one of add, skip, green, red" in " ".join(shown.split())
+    assert "Took in 2 labels for 'colours'." in shown
+
+
+def answer_on_a_terminal(
+    arguments: list[str], answers: list[str], environment: dict[str, str], folder: Path
+) -> tuple[int, str]:
+    """Run the program on a terminal of its own, and give an answer whenever it asks."""
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        [*PROGRAM, *arguments], env=environment, cwd=folder, stdin=its, stdout=its, stderr=its
+    ) as process:
+        os.close(its)
+        shown, num_answered = "", 0
+        # Linux says that the other side has gone by an error, not by an end.
+        with suppress(OSError):
+            while part := os.read(ours, 4096):
+                shown += part.decode()
+                if num_answered < len(answers) and shown.count("]: ") > num_answered:
+                    os.write(ours, f"{answers[num_answered]}\n".encode())
+                    num_answered += 1
+        os.close(ours)
+        return process.wait(timeout=60), shown
