@@ -32,7 +32,7 @@ class TrainOptions:
     seed: int = 0
     resize: ResizeMode = ResizeMode.CROP
     max_bad_share: float = DEFAULT_MAX_BAD_SHARE  # of all images; with more that cannot be read, the job fails
-    tunes: bool = False  # whether rate and augmentation of the head are searched for, by the validation images
+    tunes: bool = False  # whether rate, epochs and augmentation of the head are searched for, by the validation images
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storing."""

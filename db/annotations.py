@@ -5,16 +5,14 @@ nothing of files or of training.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session, aliased
 
 from core.types import AnnotationOrigin, Split
+from db.bulk import in_parts
 from db.label_tables import AnnotationTable
-
-# SQLite before 3.32 takes 999 parameters in a statement.
-_KEYS_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,10 @@ class Annotation:
     id: int = 0  # its row; 0: not stored yet
 
 
+# Columns that are called as the fields are.
+_WRITTEN = tuple(field.name for field in fields(Annotation) if field.name != "id")
+
+
 def add_annotations(session: Session, model: str, annotations: Sequence[Annotation]) -> None:
     """Store labels.
 
@@ -43,21 +45,7 @@ def add_annotations(session: Session, model: str, annotations: Sequence[Annotati
     """
     if not annotations:
         return
-    rows = [
-        {
-            "model": model,
-            "sha256": annotation.sha256,
-            "label": annotation.label,
-            "annotator": annotation.annotator,
-            "origin": annotation.origin,
-            "split": annotation.split,
-            "shown_model_id": annotation.shown_model_id,
-            "name": annotation.name,
-            "locator": annotation.locator,
-            "created_at": annotation.created_at,
-        }
-        for annotation in annotations
-    ]
+    rows = [{"model": model} | {name: getattr(one, name) for name in _WRITTEN} for one in annotations]
     session.execute(insert(AnnotationTable), rows)
 
 
@@ -96,16 +84,9 @@ def annotations_of(session: Session, model: str, *, sha256s: Sequence[str] | Non
     if sha256s is None:
         return list(_read(session, every))
     found: list[Annotation] = []
-    for first in range(0, len(sha256s), _KEYS_AT_A_TIME):
-        some = sha256s[first : first + _KEYS_AT_A_TIME]
+    for some in in_parts(sha256s):
         found += _read(session, every.where(AnnotationTable.sha256.in_(some)))
     return sorted(found, key=lambda annotation: (annotation.created_at, annotation.id))
-
-
-def last_annotation_id(session: Session, model: str) -> int:
-    """The newest row; 0 if there is none."""
-    newest = select(func.max(AnnotationTable.id)).where(AnnotationTable.model == model)
-    return session.scalars(newest).one() or 0
 
 
 def annotated_classes(session: Session, model: str) -> set[str]:
@@ -131,15 +112,4 @@ def _newest(model: str, *, by_annotator: bool) -> Select[AnnotationTable]:
 def _read(session: Session, query: Select[AnnotationTable]) -> Iterator[Annotation]:
     rows = session.scalars(query).all()
     for row in sorted(rows, key=lambda row: (row.created_at, row.id)):
-        yield Annotation(
-            sha256=row.sha256,
-            label=row.label,
-            annotator=row.annotator,
-            origin=row.origin,
-            name=row.name,
-            locator=row.locator,
-            created_at=row.created_at,
-            split=row.split,
-            shown_model_id=row.shown_model_id,
-            id=row.id,
-        )
+        yield Annotation(**{name: getattr(row, name) for name in (*_WRITTEN, "id")})

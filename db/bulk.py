@@ -4,8 +4,8 @@ Values go to the driver as they are, past SQLAlchemy's types, which cost more th
 what the driver takes: numbers, text, None; names escaped, words by their value.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -14,6 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 Row = tuple[Any, ...]
+Key = TypeVar("Key")
+
+# SQLite before 3.32 takes 999 parameters in a statement.
+_KEYS_AT_A_TIME = 500
 
 
 def insert_rows(session: Session, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -59,6 +63,11 @@ def replace_rows(session: Session, table: str, columns: Sequence[str], rows: Ite
     """
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column != key)
     _insert(session.connection(), table, columns, rows, ending=f" ON CONFLICT ({key}) DO UPDATE SET {changes}")
+
+
+def in_parts(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+    """Many keys, as many at a time as every database takes in a statement."""
+    return (keys[first : first + _KEYS_AT_A_TIME] for first in range(0, len(keys), _KEYS_AT_A_TIME))
 
 
 def select_rows(session: Session, query: str, values: Row, keys: Sequence[Any]) -> Sequence[Row]:

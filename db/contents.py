@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from db.bulk import replace_rows, select_rows
+from db.bulk import in_parts, replace_rows, select_rows
 from db.clock import now_s
 from db.model_tables import ContentTable
-
-# SQLite before 3.32 takes 999 parameters in a statement.
-_PLACES_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +30,7 @@ def find_contents(session: Session, places: Sequence[str]) -> dict[str, Content]
         places: sha256 of what each is called.
     """
     found: dict[str, Content] = {}
-    for first in range(0, len(places), _PLACES_AT_A_TIME):
-        some = places[first : first + _PLACES_AT_A_TIME]
+    for some in in_parts(places):
         for place, stamp, sha256 in select_rows(
             session, "SELECT place, stamp, sha256 FROM content WHERE place IN ({})", (), some
         ):

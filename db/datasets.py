@@ -39,7 +39,6 @@ class NewDataset:
     classes: tuple[str, ...]  # their names by class index
     items: Sequence[DatasetItem]
     names_validation: bool  # whether the validation part was named by a user, and is not drawn anew
-    last_annotation_id: int  # the newest label that was looked at; 0: none
     created_at: float  # seconds since 1970
 
 
@@ -76,9 +75,7 @@ def add_dataset(session: Session, new: NewDataset) -> DatasetTable:
             "version": FIRST_VERSION if newest is None else newest + 1,
             "fingerprint": new.fingerprint,
             "classes": [escape_name(name) for name in new.classes],
-            "num_images": len(new.items),
             "names_validation": new.names_validation,
-            "last_annotation_id": new.last_annotation_id,
             "created_at": new.created_at,
         },
     ).one()

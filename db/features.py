@@ -10,12 +10,9 @@ from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.features import FeatureKey
-from db.bulk import insert_new_rows, select_rows
+from db.bulk import in_parts, insert_new_rows, select_rows
 from db.clock import now_s
 from db.model_tables import FeatureTable
-
-# SQLite before 3.32 takes 999 parameters in a statement.
-_KEYS_AT_A_TIME = 500
 
 
 def find_features(session: Session, extractor: str, keys: Sequence[FeatureKey]) -> dict[FeatureKey, bytes]:
@@ -29,8 +26,7 @@ def find_features(session: Session, extractor: str, keys: Sequence[FeatureKey]) 
     hashes = sorted({key.sha256 for key in keys})
     wanted = set(keys)
     found: dict[FeatureKey, bytes] = {}
-    for first in range(0, len(hashes), _KEYS_AT_A_TIME):
-        some = hashes[first : first + _KEYS_AT_A_TIME]
+    for some in in_parts(hashes):
         query = "SELECT sha256, variant, vector FROM feature WHERE extractor = {} AND sha256 IN ({})"
         for sha256, variant, vector in select_rows(session, query, (extractor,), some):
             if (key := FeatureKey(sha256, variant)) in wanted:

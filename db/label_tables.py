@@ -14,7 +14,7 @@ class AnnotationTable(Base):
     """What a person says that an image shows. Rows are never changed; of one image the newest counts."""
 
     __tablename__ = "annotation"
-    __table_args__ = (Index(None, "model", "sha256"), Index(None, "model", "id"))
+    __table_args__ = (Index(None, "model", "sha256"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     model: Mapped[str] = mapped_column(String(200))  # the name that its versions share
@@ -40,9 +40,7 @@ class DatasetTable(Base):
     version: Mapped[int] = mapped_column(Integer)
     fingerprint: Mapped[str] = mapped_column(String(64))  # of contents, classes and splits
     classes: Mapped[list[str]] = mapped_column(JSON)  # their names by class index, escaped as FileName does
-    num_images: Mapped[int] = mapped_column(BigInteger)
     names_validation: Mapped[bool] = mapped_column(Boolean)  # whether its first version had that part from its user
-    last_annotation_id: Mapped[int] = mapped_column(BigInteger)  # the newest label that was looked at; 0: none
     created_at: Mapped[float] = mapped_column(Float(53))
 
 

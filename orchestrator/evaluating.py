@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def evaluation_of(session: Session, job_id: int) -> Evaluation:
     return Evaluation.from_json(row.metrics)
 
 
-def measure(judged: list[JudgedSample], classes: list[str]) -> Evaluation:
+def measure(judged: Sequence[JudgedSample], classes: Sequence[str]) -> Evaluation:
     """How good the answers to some images are.
 
     Args:

@@ -115,17 +115,30 @@ def model_id_of(session: Session, model: ModelName) -> int:
     return ensure_model(session, name=model.name, version=model.version, backbone=model.backbone)
 
 
+def check_name(name: str, *, of: str) -> None:
+    """Make sure that something may have this name, so that it can be typed, stored and shown anywhere.
+
+    Args:
+        name: the name.
+        of: what is to be called so: `model`.
+
+    Raises:
+        UsageError: it may not.
+    """
+    if not _VALID_NAME.fullmatch(name):
+        raise UsageError(
+            f"A {of} cannot be called {name!r}. Expected up to 100 letters, digits, dots, hyphens and underscores, "
+            "a letter or digit first."
+        )
+
+
 def check_new_name(name: str) -> None:
     """Make sure that a model may have this name.
 
     Raises:
         UsageError: it may not; the message says why.
     """
-    if not _VALID_NAME.fullmatch(name):
-        raise UsageError(
-            f"A model cannot be called {name!r}. Expected up to 100 letters, digits, dots, hyphens and underscores, "
-            "a letter or digit first."
-        )
+    check_name(name, of="model")
     if name in BACKBONES:
         raise UsageError(f"{name!r} is the name of a backbone. Give your model a name of its own.")
 

@@ -1,4 +1,4 @@
-"""What is taken from a message of the broker: which task is meant, and two ids. Everything else is left behind.
+"""What is taken from a message of the broker: which task is meant, and ids if it has any. The rest is left behind.
 
 Whoever may write to the broker may write anything. So a message is read here, before Celery or kombu look at it, and
 made anew from the few values that passed; what does not pass is dropped. Nothing of a foreign message is ever

@@ -6,6 +6,7 @@ import typer
 
 from core.types import CatchUp
 from orchestrator.cli.train import Classes, ImageColumn, LabelColumn, split_names
+from orchestrator.rules import DEFAULT_PROMOTION_RULE
 
 app = typer.Typer(help="Train models again on a schedule, and promote what is better.", no_args_is_help=True)
 
@@ -34,7 +35,7 @@ def add(
     ] = None,
     promote_if: Annotated[
         str, typer.Option(help="Take the new version into use if this holds on the test images.", metavar="RULE")
-    ] = "macro_f1>=champion and no_class_drops>0.02",
+    ] = DEFAULT_PROMOTION_RULE,
     catch_up: Annotated[
         CatchUp, typer.Option(help="What becomes of times at which no scheduler was running.")
     ] = CatchUp.LATEST,

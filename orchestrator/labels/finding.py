@@ -4,7 +4,7 @@ What can be read is hashed as workers do it, so a file that has not changed is n
 is never overruled by a name: what it means is found by it, or not at all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from core.errors import InputError
 from core.items import FileLocator, Locator, locator_to_text
 from core.settings import Settings
 from core.types import Reason
+from db.bulk import in_parts
 from db.database import Database
 from db.label_tables import AnnotationTable, DatasetItemTable
 from db.model_tables import SampleTable
@@ -30,9 +31,6 @@ from workers.ml.formats import NUM_SNIFFED_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
-
-# SQLite before 3.32 takes 999 parameters in a statement.
-_AT_A_TIME = 500
 
 
 def find_images(
@@ -148,7 +146,7 @@ def _among_jobs(session: Session, names: Sequence[str]) -> dict[str, _InJob]:
     """Images of jobs by their names."""
     sha256 = func.coalesce(ImageTable.sha256, ResultTable.sha256, SampleTable.sha256)
     found: dict[str, _InJob] = {}
-    for some in _parts(names):
+    for some in in_parts(names):
         rows = session.execute(
             select(ImageTable.job_id, ImageTable.name, ImageTable.locator, sha256)
             .outerjoin(
@@ -170,7 +168,7 @@ def _among_jobs(session: Session, names: Sequence[str]) -> dict[str, _InJob]:
 def _known(session: Session, hashes: Sequence[str]) -> dict[str, FoundImage]:
     """Images that labels, datasets or jobs have, by their content."""
     found: dict[str, FoundImage] = {}
-    for some in _parts(hashes):
+    for some in in_parts(hashes):
         for table in (AnnotationTable, DatasetItemTable):
             rows = session.execute(select(table.sha256, table.name, table.locator).where(table.sha256.in_(some)))
             found |= {sha256: FoundImage(sha256, name, locator) for sha256, name, locator in rows}
@@ -181,7 +179,3 @@ def _known(session: Session, hashes: Sequence[str]) -> dict[str, FoundImage]:
         )
         found |= {str(sha256): FoundImage(str(sha256), name, locator) for sha256, name, locator in of_jobs}
     return found
-
-
-def _parts(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[first : first + _AT_A_TIME] for first in range(0, len(values), _AT_A_TIME))

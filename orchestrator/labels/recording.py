@@ -36,7 +36,8 @@ class Taking:
 def record(database: Database, settings: Settings, labels: Sequence[GivenLabel], taking: Taking) -> ImportReport:
     """Write labels.
 
-    A label that the same person has given for the same image already is left out.
+    A label that the same person has given for the same image already is left out, unless it is given by hand and
+    someone else has said otherwise since.
 
     Args:
         database: where they go.
@@ -61,10 +62,8 @@ def record(database: Database, settings: Settings, labels: Sequence[GivenLabel],
         _require_unlearned(session, model, found, taking, problems)
         problems.raise_any()
         annotations = _annotations(session, model, found, settled, taking)
-        new = _unknown(session, model, annotations, [given.created_at is not None for given, _ in found])
-        if taking.origin is AnnotationOrigin.ADDED:
-            # Who says it again by hand, when someone else has said otherwise since, means it.
-            new = [one for one in annotations if one in new or _is_overtaken(session, model, one)]
+        timed = [given.created_at is not None for given, _ in found]
+        new = _unknown(session, model, annotations, timed, is_by_hand=taking.origin is AnnotationOrigin.ADDED)
         add_annotations(session, model, new)
     return ImportReport(
         model=model,
@@ -123,33 +122,30 @@ def _shown(session: Session, model: str) -> dict[str, int]:
 
 
 def _unknown(
-    session: Session, model: str, annotations: Sequence[Annotation], timed: Sequence[bool]
+    session: Session, model: str, annotations: Sequence[Annotation], timed: Sequence[bool], *, is_by_hand: bool
 ) -> list[Annotation]:
     """Those that say something new, so that a file may be taken in again.
 
     Known is what the same person said last of the same image, and what they said at the same time. Of what a file says
-    without times the last counts: where that is known, so is what came before it.
+    without times the last counts: where that is known, so is what came before it. Who says it again by hand, when
+    something else counts by now, means it.
     """
     sha256s = sorted({annotation.sha256 for annotation in annotations})
     stored = annotations_of(session, model, sha256s=sha256s)
     said = {_who(annotation): _what(annotation) for annotation in stored}
+    counts = {annotation.sha256: _what(annotation) for annotation in stored}
     at_their_times = {_when(annotation) for annotation in stored}
     last = {_who(one): _what(one) for one, has_time in zip(annotations, timed, strict=True) if not has_time}
     known_since_before = {who for who, what in last.items() if said.get(who) == what}
     new = []
     for annotation, has_time in zip(annotations, timed, strict=True):
-        who = _who(annotation)
+        who, what = _who(annotation), _what(annotation)
         is_known = _when(annotation) in at_their_times if has_time else who in known_since_before
-        if not is_known and said.get(who) != _what(annotation):
-            said[who] = _what(annotation)
+        is_meant = is_by_hand and counts.get(annotation.sha256, what) != what
+        if is_meant or (not is_known and said.get(who) != what):
+            said[who] = what
             new.append(annotation)
     return new
-
-
-def _is_overtaken(session: Session, model: str, annotation: Annotation) -> bool:
-    """Whether something else counts of an image by now."""
-    stored = annotations_of(session, model, sha256s=[annotation.sha256])
-    return bool(stored) and _what(stored[-1]) != _what(annotation)
 
 
 def _who(annotation: Annotation) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from core.errors import UsageError
 from core.training import TrainingRecord, TrainOptions
 from core.types import Split
-from db.annotations import hashes_for_testing, last_annotation_id, newest_annotations
+from db.annotations import hashes_for_testing, newest_annotations
 from db.datasets import DatasetItem, NewDataset, add_dataset, classes_of, items_of, newest_dataset
 from db.label_tables import DatasetTable
 from db.model_tables import ModelTable, SampleTable
@@ -70,7 +70,6 @@ def compose(session: Session, name: str, found: Iterable[LabelledContent], *, at
         classes=_classes(classes_of(before), images.values()),
         options=options_of(session, champion),
         names_validation=before.names_validation,
-        last_annotation_id=last_annotation_id(session, name),
         at_s=at_s,
     )
 
@@ -152,7 +151,6 @@ def _make_first(session: Session, name: str) -> DatasetTable:
         classes=labels,
         options=options_of(session, first),
         names_validation=has_test and _has(session, first, SampleTable.split, Split.VAL),
-        last_annotation_id=0,
         at_s=first.created_at,
     )
     return add_dataset(session, new)
@@ -236,14 +234,13 @@ def _classes(known: Sequence[str], images: Iterable[LabelledContent]) -> tuple[s
     return (*known, *sorted({image.label for image in images} - set(known)))
 
 
-def _divide(  # noqa: PLR0913 - all that a dataset is made of
+def _divide(
     name: str,
     images: Sequence[LabelledContent],
     *,
     classes: tuple[str, ...],
     options: TrainOptions,
     names_validation: bool,
-    last_annotation_id: int,
     at_s: float,
 ) -> NewDataset:
     index = {label: position for position, label in enumerate(classes)}
@@ -264,6 +261,5 @@ def _divide(  # noqa: PLR0913 - all that a dataset is made of
         classes=classes,
         items=items,
         names_validation=names_validation,
-        last_annotation_id=last_annotation_id,
         created_at=at_s,
     )

@@ -1,7 +1,7 @@
 """How a challenger and the champion do on the same images, which neither has learned from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from core.errors import DatasetError
 from db.model_tables import ModelTable
 from db.rows import read_topk
-from db.samples import judged_samples
+from db.samples import JudgedSample, judged_samples
+from orchestrator.evaluating import measure
 from workers.ml.bootstrap import PairedFigures, compare_paired
-from workers.ml.evaluation import Evaluation, evaluate
+from workers.ml.evaluation import Evaluation
 
 # The resamples of a bootstrap are the same whenever it is asked again.
 SEED = 0
@@ -65,8 +66,6 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storing."""
-        from dataclasses import asdict  # noqa: PLC0415
-
         return {
             "champion": asdict(self.champion),
             "challenger": asdict(self.challenger),
@@ -89,30 +88,26 @@ def judge(
     Raises:
         DatasetError: there is no image that both have answered.
     """
-    answers = [_answers(session, job_id, model.id) for model in (champion, challenger)]
-    common = sorted(answers[0].keys() & answers[1].keys())
+    answered = [
+        {sample.ordinal: sample for sample in judged_samples(session, job_id, model.id) if sample.topk is not None}
+        for model in (champion, challenger)
+    ]
+    common = sorted(answered[0].keys() & answered[1].keys())
     if not common:
         raise DatasetError(f"None of the test images of job {job_id} could be read, so there is nothing to compare.")
-    true = np.array([answers[0][ordinal][0] for ordinal in common])
-    evaluations = [_evaluate(true, [found[ordinal][1] for ordinal in common], classes) for found in answers]
-    first = [np.array([found[ordinal][1][0][0] for ordinal in common]) for found in answers]
+    of_champion, of_challenger = ([samples[ordinal] for ordinal in common] for samples in answered)
     return Verdict(
-        champion=Scores.of(champion.label, evaluations[0]),
-        challenger=Scores.of(challenger.label, evaluations[1]),
-        paired=compare_paired(true, *first, num_classes=len(classes), seed=SEED),
+        champion=Scores.of(champion.label, measure(of_champion, classes)),
+        challenger=Scores.of(challenger.label, measure(of_challenger, classes)),
+        paired=compare_paired(
+            np.array([sample.true for sample in of_champion]),
+            _first_answers(of_champion),
+            _first_answers(of_challenger),
+            num_classes=len(classes),
+            seed=SEED,
+        ),
     )
 
 
-def _answers(session: Session, job_id: int, model_id: int) -> dict[int, tuple[int, list[tuple[int, float]]]]:
-    """What each image shows, and what a version says, by ordinal."""
-    return {
-        sample.ordinal: (sample.true, read_topk(sample.topk))
-        for sample in judged_samples(session, job_id, model_id)
-        if sample.topk is not None
-    }
-
-
-def _evaluate(true: np.ndarray, answers: list[list[tuple[int, float]]], classes: tuple[str, ...]) -> Evaluation:
-    indices = np.array([[index for index, _ in answer] for answer in answers])
-    scores = np.array([[score for _, score in answer] for answer in answers], np.float32)
-    return evaluate(true, indices, scores, classes)
+def _first_answers(judged: Sequence[JudgedSample]) -> np.ndarray:
+    return np.array([read_topk(str(sample.topk))[0][0] for sample in judged])

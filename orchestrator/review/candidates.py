@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import UsageError
 from core.types import JobKind, JobState
+from db.bulk import in_parts
 from db.datasets import newest_dataset
 from db.label_tables import AnnotationTable, DatasetItemTable, DatasetTable, ReviewTable
 from db.ledger.control import get_job
@@ -24,8 +25,6 @@ from workers.ml.selection import Answers
 MAX_LABELLED = 5_000
 # Classes of each prediction that are looked at; more tell little of how unsure a model is.
 MAX_CLASSES = 5
-# SQLite before 3.32 takes 999 parameters in a statement.
-_KEYS_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,12 @@ def read_images(session: Session, candidates: Candidates, positions: Sequence[in
     """Some candidates as they are handed out, in the order of their positions."""
     ordinals = [int(candidates.ordinals[position]) for position in positions]
     found: dict[int, Candidate] = {}
-    for first in range(0, len(ordinals), _KEYS_AT_A_TIME):
+    for some in in_parts(ordinals):
         rows = session.execute(
             select(ResultTable.ordinal, ImageTable.name, ImageTable.locator, ResultTable.sha256, ResultTable.topk)
             .join(ImageTable, (ImageTable.job_id == ResultTable.job_id) & (ImageTable.ordinal == ResultTable.ordinal))
             .where(ResultTable.job_id == candidates.job_id, ResultTable.model_id == candidates.model.id)
-            .where(ResultTable.ordinal.in_(ordinals[first : first + _KEYS_AT_A_TIME]))
+            .where(ResultTable.ordinal.in_(some))
         )
         for ordinal, name, locator, sha256, topk in rows:
             found[ordinal] = Candidate(ordinal, name, locator, str(sha256), read_topk(str(topk)))

@@ -1,6 +1,6 @@
 """Choosing what a person looks at next, and noting it, so that no image is handed out twice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import UsageError
 from core.items import escape_name
+from core.labels import ClassLabel
 from core.types import Strategy
 from db.clock import read_now
 from db.database import Database
@@ -129,37 +130,46 @@ def _note(
     session: Session, candidates: Candidates, chosen: list[tuple[Candidate, float]], request: ReviewRequest
 ) -> list[HandedOut]:
     labels, now_s = class_labels(session, candidates.model.id), read_now(session)
-    handed_out = []
-    for image, hesitation in chosen:
-        row = {
-            "model": request.model,
-            "sha256": image.sha256,
-            "job_id": candidates.job_id,
-            "ordinal": image.ordinal,
-            "model_id": candidates.model.id,
-            "strategy": request.strategy,
-            "name": image.name,
-            "locator": image.locator,
-            "shown_at": now_s,
-        }
-        try:
-            with session.begin_nested():
-                session.execute(insert(ReviewTable).values(**row))
-        except IntegrityError:
-            # Someone else was handed it in the same moment.
-            continue
-        index, score = image.topk[0]
-        handed_out.append(
-            HandedOut(
-                image=image.name,
-                label=labels[index].label,
-                score=score,
-                second=labels[image.topk[1][0]].label if len(image.topk) > 1 else None,
-                uncertainty=round(hesitation, 6),
-                model=candidates.model.label,
-                job_id=candidates.job_id,
-                sha256=image.sha256,
-                locator=image.locator,
-            )
-        )
-    return handed_out
+    return [
+        _describe(candidates, image, hesitation, labels)
+        for image, hesitation in chosen
+        if _take(session, candidates, image, request, now_s)
+    ]
+
+
+def _take(session: Session, candidates: Candidates, image: Candidate, request: ReviewRequest, now_s: float) -> bool:
+    """Note that an image is handed out; False: someone else was handed it in the same moment."""
+    row = {
+        "model": request.model,
+        "sha256": image.sha256,
+        "job_id": candidates.job_id,
+        "ordinal": image.ordinal,
+        "model_id": candidates.model.id,
+        "strategy": request.strategy,
+        "name": image.name,
+        "locator": image.locator,
+        "shown_at": now_s,
+    }
+    try:
+        with session.begin_nested():
+            session.execute(insert(ReviewTable).values(**row))
+    except IntegrityError:
+        return False
+    return True
+
+
+def _describe(
+    candidates: Candidates, image: Candidate, hesitation: float, labels: Mapping[int, ClassLabel]
+) -> HandedOut:
+    index, score = image.topk[0]
+    return HandedOut(
+        image=image.name,
+        label=labels[index].label,
+        score=score,
+        second=labels[image.topk[1][0]].label if len(image.topk) > 1 else None,
+        uncertainty=round(hesitation, 6),
+        model=candidates.model.label,
+        job_id=candidates.job_id,
+        sha256=image.sha256,
+        locator=image.locator,
+    )

@@ -5,10 +5,11 @@ judges.
 """
 
 from orchestrator.rules.conditions import ConditionFacts, judge_condition, parse_condition
-from orchestrator.rules.promotions import PromotionFacts, judge_promotion, parse_promotion
+from orchestrator.rules.promotions import DEFAULT_PROMOTION_RULE, PromotionFacts, judge_promotion, parse_promotion
 from orchestrator.rules.trees import Judgement, Rule
 
 __all__ = [
+    "DEFAULT_PROMOTION_RULE",
     "ConditionFacts",
     "Judgement",
     "PromotionFacts",

@@ -11,6 +11,7 @@ FIGURES = ("accuracy", "macro_f1", "macro_precision", "macro_recall", "ece")
 # Read as "no class drops > 0.02".
 NO_CLASS_DROPS = "no_class_drops"
 CONFIDENCE = "confidence"
+DEFAULT_PROMOTION_RULE = "macro_f1>=champion and no_class_drops>0.02"
 VOCABULARY = Vocabulary(
     option="--promote-if",
     words={
@@ -18,7 +19,7 @@ VOCABULARY = Vocabulary(
         NO_CLASS_DROPS: frozenset({Unit.NUMBER, Unit.SHARE}),
         CONFIDENCE: frozenset({Unit.NUMBER, Unit.SHARE}),
     },
-    example="macro_f1>=champion and no_class_drops>0.02",
+    example=DEFAULT_PROMOTION_RULE,
     signs={NO_CLASS_DROPS: (">", ">=")},
     largest=dict.fromkeys((*FIGURES, NO_CLASS_DROPS, CONFIDENCE), 1.0),
 )

@@ -1,7 +1,8 @@
 """Making a schedule: everything that can be wrong with it is found before it is written."""
 
-import re
 from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
 
 from core.errors import UsageError
 from core.settings import Settings
@@ -11,15 +12,14 @@ from db.database import Database
 from db.ledger.control import get_job
 from db.schedules import NewSchedule, add_schedule
 from orchestrator.labels.classes import name_of_model
+from orchestrator.naming import check_name
 from orchestrator.retraining.composing import first_trained
-from orchestrator.rules import parse_condition, parse_promotion
+from orchestrator.rules import DEFAULT_PROMOTION_RULE, parse_condition, parse_promotion
 from orchestrator.scheduling.cron import FireTimes
 from orchestrator.training import DatasetRequest
 from workers.access import Access
 
-DEFAULT_PROMOTION_RULE = "macro_f1>=champion and no_class_drops>0.02"
 DEFAULT_TIME_ZONE = "UTC"
-_VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,28 @@ def make_schedule(
     Raises:
         UsageError: a part of it cannot be meant; the message says which.
     """
-    if not _VALID_NAME.fullmatch(request.name):
-        raise UsageError(
-            f"A schedule cannot be called {request.name!r}. Expected up to 100 letters, digits, dots, hyphens and "
-            "underscores, a letter or digit first."
-        )
+    check_name(request.name, of="schedule")
     times = FireTimes(request.cron, request.time_zone)
+    new = _checked(database, settings, request, times)
+    with database.write() as session:
+        _require_fit(session, new)
+        starts_at = read_now(session) if at_s is None else at_s
+        first_at = times.next_after(starts_at)
+        if first_at is None:
+            raise UsageError(f"--cron {request.cron!r} never fires: there is no such day.")
+        add_schedule(session, new, at_s=starts_at)
+    return first_at
+
+
+def _checked(database: Database, settings: Settings, request: ScheduleRequest, times: FireTimes) -> NewSchedule:
+    """The schedule as it is stored: its rules in their usual form, its model by the name of all versions."""
     condition = None if request.condition is None else str(parse_condition(request.condition))
     rule = str(parse_promotion(request.promotion_rule))
     if request.dataset is not None:
         request.dataset.open(Access.of(settings))
     with database.read() as session:
         model = name_of_model(session, request.model)
-    new = NewSchedule(
+    return NewSchedule(
         name=request.name,
         model=model,
         cron=times.cron,
@@ -79,15 +88,12 @@ def make_schedule(
         tunes=request.tunes,
         relabel_job_id=request.relabel_job_id,
     )
-    with database.write() as session:
-        first = first_trained(session, model)
-        if request.tunes and first.mode is not TrainMode.HEAD:
-            raise UsageError(f"--tune is for models in mode head; {model!r} is in mode {first.mode}. Leave it out.")
-        if request.relabel_job_id is not None and get_job(session, request.relabel_job_id).kind.is_training:
-            raise UsageError(f"--relabel {request.relabel_job_id} is a training. Expected a job of `labelyard label`.")
-        starts_at = read_now(session) if at_s is None else at_s
-        first_at = times.next_after(starts_at)
-        if first_at is None:
-            raise UsageError(f"--cron {request.cron!r} never fires: there is no such day.")
-        add_schedule(session, new, at_s=starts_at)
-    return first_at
+
+
+def _require_fit(session: Session, new: NewSchedule) -> None:
+    """Make sure that a schedule suits its model and the job that it names."""
+    first = first_trained(session, new.model)
+    if new.tunes and first.mode is not TrainMode.HEAD:
+        raise UsageError(f"--tune is for models in mode head; {new.model!r} is in mode {first.mode}. Leave it out.")
+    if new.relabel_job_id is not None and get_job(session, new.relabel_job_id).kind.is_training:
+        raise UsageError(f"--relabel {new.relabel_job_id} is a training. Expected a job of `labelyard label`.")

@@ -51,7 +51,6 @@ def _make_label_tables() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_annotation"),
     )
     op.create_index("ix_annotation_model_sha256", "annotation", ["model", "sha256"])
-    op.create_index("ix_annotation_model_id", "annotation", ["model", "id"])
     op.create_table(
         "dataset",
         sa.Column("id", ID, nullable=False),
@@ -59,9 +58,7 @@ def _make_label_tables() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("fingerprint", sa.String(64), nullable=False),
         sa.Column("classes", sa.JSON(), nullable=False),
-        sa.Column("num_images", sa.BigInteger(), nullable=False),
         sa.Column("names_validation", sa.Boolean(), nullable=False),
-        sa.Column("last_annotation_id", sa.BigInteger(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_dataset"),
         sa.UniqueConstraint("model", "version", name="uq_dataset_model_version"),
