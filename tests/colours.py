@@ -3,6 +3,7 @@
 Everything around the network is the product's own: files, sources, jobs, heads, the ledger.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,18 @@ import cv2
 import numpy as np
 from pydantic import SecretStr
 
+from core.items import FileLocator, locator_to_text
 from core.labels import ClassLabel
 from core.settings import Settings
 from core.training import TrainOptions
+from core.types import AnnotationOrigin, Split
+from db.annotations import Annotation, add_annotations
 from db.database import Database
 from db.workers import WorkerIdentity
+from orchestrator.planning import plan
+from orchestrator.submitting import LabelRequest, submit
 from orchestrator.training import DatasetRequest, TrainRequest, submit_training
+from workers.access import Access
 from workers.images.loading import build_image_loader
 from workers.ml.catalog import get_backbone
 from workers.ml.heads import Head
@@ -112,3 +119,38 @@ def train(ledger: Database, worker: ColourWorker, folder: Path, name: str, **opt
     job_id = submit_training(ledger, settings_for_submitting(), request).job_id
     assert worker.work() == 1
     return job_id
+
+
+def label(worker: ColourWorker, *sources: Path) -> int:
+    """Label images with the champion of `colours`; returns the job."""
+    settings = settings_for_submitting()
+    job_id = submit(worker.ledger, settings, LabelRequest([str(source) for source in sources], ["colours"])).job_id
+    plan(worker.ledger, job_id, Access.of(settings))
+    worker.work()
+    return job_id
+
+
+def content(picture: Path) -> str:
+    """What labels know a picture by."""
+    return hashlib.sha256(picture.read_bytes()).hexdigest()
+
+
+def say(
+    ledger: Database, pictures: Sequence[Path], label: str, *, at_s: float = 1.0, split: Split | None = None
+) -> None:
+    """Ada tells the model `colours` what pictures show."""
+    said = [
+        Annotation(
+            content(picture),
+            label,
+            "ada",
+            AnnotationOrigin.ADDED,
+            picture.name,
+            locator_to_text(FileLocator(str(picture))),
+            at_s,
+            split=split,
+        )
+        for picture in pictures
+    ]
+    with ledger.write() as session:
+        add_annotations(session, "colours", said)

@@ -2,12 +2,13 @@
 
 import io
 import tarfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+
+from web_servers import Quiet, serving
 
 # Enough of an image for what never decodes.
 JPEG = b"\xff\xd8\xff\xe0 and so on"
@@ -31,15 +32,9 @@ def write_tar(path: Path, members: Mapping[str, bytes], mode: str = "w:gz") -> d
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder to this machine; yields its address."""
-    handler = partial(_QuietHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(partial(_Handler, directory=str(folder))) as address:
+        yield address
 
 
-class _QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Keep requests out of the tests' output."""
+class _Handler(Quiet, SimpleHTTPRequestHandler):
+    pass

@@ -5,7 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from web_servers import Quiet, serving
 
 
 class HostileServer:
@@ -75,7 +77,7 @@ class HostileServer:
 def hostile_server() -> Iterator[HostileServer]:
     """Start a server for as long as the block runs."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             told.num_requests[self.path] += 1
             answer = told.answers.get(self.path)
@@ -90,15 +92,7 @@ def hostile_server() -> Iterator[HostileServer]:
 
         do_HEAD = do_GET  # noqa: N815 - its name is the protocol's
 
-        def log_message(self, *_: object) -> None:
-            """Keep requests out of the tests' output."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        told = HostileServer(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(Handler) as address:
+        told = HostileServer(address)
         yield told
         told.has_ended.set()
-        server.shutdown()
-        thread.join()

@@ -1,5 +1,6 @@
 """A receiver of webhooks and a mail server: real ones, on this machine."""
 
+import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -7,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from web_servers import Quiet, serving
 
 
 @dataclass
@@ -28,12 +30,17 @@ class Receiver:
     on_request: Callable[[], None] = lambda: None
     has_ended: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The bodies, read."""
+        return [json.loads(body) for _, body in self.requests]
+
 
 @contextmanager
 def webhook_receiver() -> Iterator[Receiver]:
     """Start a receiver for as long as the block runs."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             receiver.paths.append(self.path)
@@ -56,18 +63,10 @@ def webhook_receiver() -> Iterator[Receiver]:
                 except OSError:
                     return
 
-        def log_message(self, *_: object) -> None:
-            """Keep requests out of the tests' output."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(Handler) as address:
+        receiver = Receiver(f"{address}/hook")
         yield receiver
         receiver.has_ended.set()
-        server.shutdown()
-        thread.join()
 
 
 @dataclass

@@ -4,7 +4,6 @@ The pictures are patches of colour. At first the model knows neither magenta, wh
 is green. Labels for magenta make it better. Then someone calls purple red, which is blue, and that costs one class.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,11 +12,8 @@ from threading import Barrier
 
 import numpy as np
 import pytest
-from colours import ColourWorker, paint, settings_for_submitting, train
+from colours import ColourWorker, paint, say, settings_for_submitting, train
 
-from core.items import FileLocator, locator_to_text
-from core.types import AnnotationOrigin
-from db.annotations import Annotation, add_annotations
 from db.database import Database
 from db.promotions import champion_of, roll_back
 from db.schedules import get_schedule
@@ -78,20 +74,7 @@ class Month:
         ]
 
     def say(self, pictures: Sequence[Path], label: str) -> None:
-        said = [
-            Annotation(
-                hashlib.sha256(picture.read_bytes()).hexdigest(),
-                label,
-                "ada",
-                AnnotationOrigin.ADDED,
-                picture.name,
-                locator_to_text(FileLocator(str(picture))),
-                self.now.timestamp(),
-            )
-            for picture in pictures
-        ]
-        with self.ledger.write() as session:
-            add_annotations(session, "colours", said)
+        say(self.ledger, pictures, label, at_s=self.now.timestamp())
 
     def tick_twice_at_once(self) -> int:
         """Two schedulers tick in the same moment; returns how many runs are on their way."""

@@ -1,24 +1,18 @@
 """What the next version of a dataset holds: what was learned from, what people say, what a folder has by now."""
 
-import hashlib
 from pathlib import Path
 
 import pytest
-from colours import GREEN, RED, ColourWorker, paint, paint_red_and_green, train
+from colours import GREEN, RED, ColourWorker, content, paint, paint_red_and_green, say, train
 
 from core.errors import UsageError
 from core.items import FileLocator, locator_to_text
-from core.types import AnnotationOrigin, Split
-from db.annotations import Annotation, add_annotations
+from core.types import Split
 from db.database import Database
 from db.datasets import items_of
 from db.models import find_model
 from db.promotions import promote
 from orchestrator.retraining.composing import LabelledContent, compose, ensure_dataset
-
-
-def content(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def locator(path: Path) -> str:
@@ -36,14 +30,6 @@ def folder(tmp_path: Path) -> Path:
 def trained(ledger: Database, folder: Path) -> Path:
     train(ledger, ColourWorker(ledger), folder, "colours")
     return folder
-
-
-def say(ledger: Database, path: Path, label: str, *, split: Split | None = None, at_s: float = 1.0) -> None:
-    with ledger.write() as session:
-        said = Annotation(
-            content(path), label, "ada", AnnotationOrigin.ADDED, path.name, locator(path), at_s, split=split
-        )
-        add_annotations(session, "colours", [said])
 
 
 def composed(ledger: Database, found: list[LabelledContent] | None = None) -> dict[str, tuple[str, Split]]:
@@ -64,8 +50,8 @@ def test_what_the_first_training_was_measured_on_is_what_all_others_are(ledger, 
 def test_a_new_label_adds_an_image_and_a_correction_changes_one(ledger, trained, tmp_path):
     new, corrected = paint(tmp_path / "new.png", RED, seed=77), trained / "train" / "red" / "3.png"
     before = composed(ledger)
-    say(ledger, new, "red")
-    say(ledger, corrected, "green")
+    say(ledger, [new], "red")
+    say(ledger, [corrected], "green")
     after = composed(ledger)
     assert after.keys() - before.keys() == {content(new)}
     assert after[content(new)][0] == "red"
@@ -74,7 +60,7 @@ def test_a_new_label_adds_an_image_and_a_correction_changes_one(ledger, trained,
 
 @pytest.mark.usefixtures("trained")
 def test_the_same_labels_make_the_same_version(ledger, tmp_path):
-    say(ledger, paint(tmp_path / "new.png", RED, seed=77), "red")
+    say(ledger, [paint(tmp_path / "new.png", RED, seed=77)], "red")
     with ledger.write() as session:
         first = ensure_dataset(session, compose(session, "colours", [], at_s=5.0))
         again = ensure_dataset(session, compose(session, "colours", [], at_s=6.0))
@@ -84,8 +70,8 @@ def test_the_same_labels_make_the_same_version(ledger, tmp_path):
 @pytest.mark.usefixtures("trained")
 def test_the_test_part_grows_by_labels_that_ask_for_it_alone(ledger, tmp_path):
     asked, other = paint(tmp_path / "asked.png", RED, seed=78), paint(tmp_path / "other.png", RED, seed=79)
-    say(ledger, asked, "red", split=Split.TEST)
-    say(ledger, other, "red")
+    say(ledger, [asked], "red", split=Split.TEST)
+    say(ledger, [other], "red")
     items = composed(ledger)
     assert items[content(asked)] == ("red", Split.TEST)
     assert items[content(other)][1] is not Split.TEST
@@ -93,19 +79,19 @@ def test_the_test_part_grows_by_labels_that_ask_for_it_alone(ledger, tmp_path):
 
 def test_what_was_learned_from_is_never_tested_on_whatever_a_label_asks_for(ledger, trained):
     learned = trained / "train" / "red" / "3.png"
-    say(ledger, learned, "red", split=Split.TEST)
+    say(ledger, [learned], "red", split=Split.TEST)
     assert composed(ledger)[content(learned)][1] is not Split.TEST
 
 
 def test_an_image_to_measure_on_stays_one_though_its_label_is_corrected(ledger, trained):
     measured_on = trained / "val" / "red" / "0.png"
-    say(ledger, measured_on, "green")
+    say(ledger, [measured_on], "green")
     assert composed(ledger)[content(measured_on)] == ("green", Split.TEST)
 
 
 def test_a_label_counts_more_than_a_folder_and_a_folder_more_than_before(ledger, trained):
     first, second = trained / "train" / "red" / "1.png", trained / "train" / "red" / "2.png"
-    say(ledger, first, "red")
+    say(ledger, [first], "red")
     found = [LabelledContent(content(path), "green", None, path.name, locator(path)) for path in (first, second)]
     items = composed(ledger, found)
     assert (items[content(first)][0], items[content(second)][0]) == ("red", "green")
@@ -114,7 +100,7 @@ def test_a_label_counts_more_than_a_folder_and_a_folder_more_than_before(ledger,
 @pytest.mark.usefixtures("trained")
 def test_a_new_class_comes_behind_those_that_are_there(ledger, tmp_path):
     for seed in range(3):
-        say(ledger, paint(tmp_path / f"{seed}.png", (40, 40, 200), seed=seed), "blue")
+        say(ledger, [paint(tmp_path / f"{seed}.png", (40, 40, 200), seed=seed)], "blue")
     with ledger.write() as session:
         assert compose(session, "colours", [], at_s=5.0).classes == ("green", "red", "blue")
 

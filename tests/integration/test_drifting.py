@@ -1,28 +1,22 @@
 """Drift, from the champion's latest jobs to a schedule that trains because of it, and to whoever is told."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from colours import BROKER_URL, ColourWorker, paint, train
+from colours import BROKER_URL, ColourWorker, label, paint, say, train
 from pydantic import SecretStr
 
-from core.items import FileLocator, locator_to_text
 from core.settings import Settings
-from core.types import AnnotationOrigin, Event, RunState
-from db.annotations import Annotation, add_annotations
+from core.types import Event, RunState
 from db.clock import read_now
 from db.database import Database
 from db.models import find_model
 from db.notifications import list_notifications
 from db.schedules import get_schedule, runs_of
-from orchestrator.planning import plan
 from orchestrator.scheduling.drifting import drift_of
 from orchestrator.scheduling.schedules import ScheduleRequest, make_schedule
 from orchestrator.scheduling.ticking import tick
-from orchestrator.submitting import LabelRequest, submit
-from workers.access import Access
 
 RED, GREEN = (190, 60, 60), (60, 190, 60)
 DAY_S = 86_400.0
@@ -46,12 +40,6 @@ def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
     shades(tmp_path / "photos" / "val", seed=2, shift=0.0)
     train(ledger, worker, tmp_path / "photos", "colours")
     return worker
-
-
-def label(worker: ColourWorker, folder: Path) -> None:
-    job_id = submit(worker.ledger, SETTINGS, LabelRequest([str(folder)], ["colours"])).job_id
-    plan(worker.ledger, job_id, Access.of(SETTINGS))
-    worker.work()
 
 
 def drift(ledger: Database) -> float | None:
@@ -88,20 +76,8 @@ def test_drift_lets_a_schedule_train_and_people_know(worker: ColourWorker, tmp_p
     tick(ledger, SETTINGS, at_s=at_s + DAY_S)
     bluer = shades(tmp_path / "bluer", seed=4, shift=90.0, number=60)
     label(worker, bluer)
-    with ledger.write() as session:
-        said = [
-            Annotation(
-                hashlib.sha256(picture.read_bytes()).hexdigest(),
-                picture.parent.name,
-                "ada",
-                AnnotationOrigin.ADDED,
-                picture.name,
-                locator_to_text(FileLocator(str(picture))),
-                at_s,
-            )
-            for picture in sorted(bluer.glob("*/*.png"))[:10]
-        ]
-        add_annotations(session, "colours", said)
+    for picture in sorted(bluer.glob("*/*.png"))[:10]:
+        say(ledger, [picture], picture.parent.name, at_s=at_s)
     tick(ledger, SETTINGS, at_s=at_s + 2 * DAY_S)
     with ledger.read() as session:
         runs = runs_of(session, get_schedule(session, "nightly").id)

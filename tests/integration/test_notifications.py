@@ -1,25 +1,18 @@
 """People and programs are told once, by real servers, and again as long as that may help."""
 
 import base64
-import email
 import hashlib
 import hmac
 import json
 import re
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from ledger_steps import claim, finish, job_with
+from listeners import Receiver, mail_server, webhook_receiver
 from pydantic import SecretStr
 from sqlalchemy import update
 
@@ -39,82 +32,15 @@ SECRET = "whsec_" + base64.b64encode(b"a key of this test").decode()
 HOUR_S = 3600.0
 
 
-@dataclass
-class Hook:
-    """A web server that answers as it is told, and keeps what it was sent."""
-
-    answers: list[int] = field(default_factory=list)  # by request; 200 when there are no more
-    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    url: str = ""
-
-    @property
-    def bodies(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, body in self.requests]
-
-
 @pytest.fixture
-def hook() -> Iterator[Hook]:
-    found = Hook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            found.requests.append(({key.lower(): value for key, value in self.headers.items()}, body))
-            self.send_response(found.answers.pop(0) if found.answers else 200)
-            self.send_header("location", "http://127.0.0.1:1/elsewhere")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    found.url = f"http://127.0.0.1:{server.server_port}/hook?token=hush"
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def hook() -> Iterator[Receiver]:
+    with webhook_receiver() as receiver:
+        receiver.url += "?token=hush"
+        receiver.headers["location"] = "http://127.0.0.1:1/elsewhere"
+        yield receiver
 
 
-@dataclass
-class Mailbox:
-    """A mail server that keeps what it was sent."""
-
-    mails: list[tuple[list[str], Any]] = field(default_factory=list)
-    refused: str | None = None
-
-    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):  # noqa: N802 - aiosmtpd's
-        del server, session, rcpt_options
-        if address == self.refused:
-            return "550 no such person here"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - as above
-        del server, session
-        self.mails.append((envelope.rcpt_tos, email.message_from_bytes(envelope.content, policy=default)))
-        return "250 OK"
-
-
-class _AnyPort(Controller):
-    def _trigger_server(self):
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-
-@contextmanager
-def mail_server(mailbox: Mailbox, **options: Any) -> Iterator[int]:
-    controller = _AnyPort(mailbox, hostname="127.0.0.1", port=0, **options)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
-
-
-def to_hook(hook: Hook, **others: Any) -> Settings:
+def to_hook(hook: Receiver, **others: Any) -> Settings:
     return Settings(webhook_url=SecretStr(hook.url), webhook_secret=SecretStr(SECRET), **others)
 
 
@@ -142,7 +68,7 @@ def states(ledger: Database) -> list[tuple[str, int, bool, bool]]:
     return [(row.event, row.attempts, row.delivered_at is not None, row.next_try_at is not None) for row in rows[::-1]]
 
 
-def test_a_job_that_ends_is_told_once_and_signed_so_that_its_receiver_can_tell(ledger: Database, hook: Hook):
+def test_a_job_that_ends_is_told_once_and_signed_so_that_its_receiver_can_tell(ledger: Database, hook: Receiver):
     job_id = end_a_job(ledger)
     for _ in range(2):
         notify_and_deliver(ledger, to_hook(hook), at_s=now(ledger))
@@ -166,20 +92,20 @@ def test_a_job_that_ends_is_told_once_and_signed_so_that_its_receiver_can_tell(l
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
 
 
-def test_a_job_that_failed_says_why_and_one_that_ends_again_is_told_again(ledger: Database, hook: Hook):
+def test_a_job_that_failed_says_why_and_one_that_ends_again_is_told_again(ledger: Database, hook: Receiver):
     failed = job_with(ledger, 4)
     with ledger.write() as session:
         control.fail(session, failed, "its folder is gone")
     notify_and_deliver(ledger, to_hook(hook), at_s=now(ledger))
-    assert [(body["type"], body["data"]["error"]) for body in hook.bodies] == [("job.failed", "its folder is gone")]
+    assert [(body["type"], body["data"]["error"]) for body in hook.messages] == [("job.failed", "its folder is gone")]
     with ledger.write() as session:
         control.resume(session, failed)
     assert finish(ledger, claim(ledger))
     notify_and_deliver(ledger, to_hook(hook), at_s=now(ledger))
-    assert [body["type"] for body in hook.bodies] == ["job.failed", "job.done"]
+    assert [body["type"] for body in hook.messages] == ["job.failed", "job.done"]
 
 
-def test_old_ends_and_jobs_that_go_on_or_were_cancelled_are_no_news(ledger: Database, hook: Hook):
+def test_old_ends_and_jobs_that_go_on_or_were_cancelled_are_no_news(ledger: Database, hook: Receiver):
     old = end_a_job(ledger)
     with ledger.write() as session:
         session.execute(update(JobTable).where(JobTable.id == old).values(finished_at=read_now(session) - 48 * HOUR_S))
@@ -191,8 +117,8 @@ def test_old_ends_and_jobs_that_go_on_or_were_cancelled_are_no_news(ledger: Data
     assert hook.requests == []
 
 
-def test_what_was_not_taken_is_sent_again_later_and_later_with_the_same_id(ledger: Database, hook: Hook):
-    hook.answers = [500, 503]
+def test_what_was_not_taken_is_sent_again_later_and_later_with_the_same_id(ledger: Database, hook: Receiver):
+    hook.statuses = [500, 503]
     end_a_job(ledger)
     start_s = now(ledger)
     notify_and_deliver(ledger, to_hook(hook), at_s=start_s)
@@ -208,14 +134,14 @@ def test_what_was_not_taken_is_sent_again_later_and_later_with_the_same_id(ledge
 
 @pytest.mark.parametrize(("answer", "tries_again"), [(302, True), (404, True), (410, False)])
 def test_a_redirect_is_not_followed_and_what_is_gone_is_given_up(ledger, hook, answer: int, tries_again: bool):
-    hook.answers = [answer]
+    hook.statuses = [answer]
     end_a_job(ledger)
     assert notify_and_deliver(ledger, to_hook(hook), at_s=now(ledger)).num_failed == 1
     assert states(ledger) == [("job.done", 1, False, tries_again)]
 
 
-def test_after_three_days_it_is_given_up(ledger: Database, hook: Hook):
-    hook.answers = [500, 500]
+def test_after_three_days_it_is_given_up(ledger: Database, hook: Receiver):
+    hook.statuses = [500, 500]
     end_a_job(ledger)
     start_s = now(ledger)
     notify_and_deliver(ledger, to_hook(hook), at_s=start_s)
@@ -233,7 +159,7 @@ def test_an_address_where_nobody_answers_is_said_without_its_secrets(ledger, mon
     assert row.problem == "The webhook was not reached: ConnectionRefusedError."
 
 
-def test_several_who_deliver_at_once_send_each_message_once(ledger: Database, hook: Hook):
+def test_several_who_deliver_at_once_send_each_message_once(ledger: Database, hook: Receiver):
     for _ in range(5):
         end_a_job(ledger)
     at_s = now(ledger)
@@ -247,7 +173,7 @@ def test_several_who_deliver_at_once_send_each_message_once(ledger: Database, ho
     assert len(ids) == 5
 
 
-def test_what_a_sender_that_died_had_taken_is_sent_by_the_next(ledger: Database, hook: Hook):
+def test_what_a_sender_that_died_had_taken_is_sent_by_the_next(ledger: Database, hook: Receiver):
     end_a_job(ledger)
     at_s = now(ledger)
     with ledger.write() as session:
@@ -256,9 +182,9 @@ def test_what_a_sender_that_died_had_taken_is_sent_by_the_next(ledger: Database,
         )
         assert len(claim_due(session, at_s=at_s, limit=10)) == 1
     notify_and_deliver(ledger, to_hook(hook), at_s=at_s + 1)
-    assert [body["type"] for body in hook.bodies] == ["job.done"]
+    assert [body["type"] for body in hook.messages] == ["job.done"]
     notify_and_deliver(ledger, to_hook(hook), at_s=at_s + 300)
-    assert [body["type"] for body in hook.bodies] == ["job.done", "drift.found"]
+    assert [body["type"] for body in hook.messages] == ["job.done", "drift.found"]
 
 
 def test_without_channels_nothing_is_written(ledger: Database):
@@ -268,13 +194,12 @@ def test_without_channels_nothing_is_written(ledger: Database):
 
 
 def test_a_mail_is_sent_to_all_with_the_facts_on_lines_of_their_own(ledger: Database):
-    mailbox = Mailbox()
-    with mail_server(mailbox) as port, ledger.write() as session:
+    with mail_server() as box, ledger.write() as session:
         facts = {"challenger": "parts@2\r\nBcc: eve@example.org", "champion": "Hüte@1", "reason": "macro_f1 is 0.9"}
         add_notification(session, Event.CHALLENGER_PROMOTED, "run:1", facts, [Channel.EMAIL], at_s=1000.0)
         session.commit()
-        assert notify_and_deliver(ledger, to_mail(port), at_s=1000.0).num_delivered == 1
-    ((receivers, mail),) = mailbox.mails
+        assert notify_and_deliver(ledger, to_mail(box.port), at_s=1000.0).num_delivered == 1
+    (mail,), (receivers,) = box.mails, box.recipients
     assert receivers == ["ada@example.org", "ben@example.org"]
     assert mail["Subject"] == "parts@2 Bcc: eve@example.org is in use now, in place of Hüte@1"
     assert mail["Bcc"] is None
@@ -283,29 +208,22 @@ def test_a_mail_is_sent_to_all_with_the_facts_on_lines_of_their_own(ledger: Data
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 def test_a_server_that_wants_a_password_gets_it(ledger: Database):
-    def authenticate(
-        server: SMTP, session: object, envelope: object, mechanism: str, data: LoginPassword
-    ) -> AuthResult:
-        del server, session, envelope, mechanism
-        return AuthResult(success=data == LoginPassword(b"ada@x", b"p/w"), handled=False)
-
-    mailbox, options = Mailbox(), {"authenticator": authenticate, "auth_required": True, "auth_require_tls": False}
     end_a_job(ledger)
     at_s = now(ledger)
-    with mail_server(mailbox, **options) as port:
-        assert notify_and_deliver(ledger, to_mail(port, user="ada%40x:wrong@"), at_s=at_s).num_failed == 1
+    with mail_server(login=(b"ada@x", b"p/w")) as box:
+        assert notify_and_deliver(ledger, to_mail(box.port, user="ada%40x:wrong@"), at_s=at_s).num_failed == 1
         with ledger.read() as session:
             (row,) = list_notifications(session, limit=1)
         assert row.problem == "The mail server answered 535 (SMTPAuthenticationError)."
-        assert notify_and_deliver(ledger, to_mail(port, user="ada%40x:p%2Fw@"), at_s=at_s + 60).num_delivered == 1
-    assert len(mailbox.mails) == 1
+        assert notify_and_deliver(ledger, to_mail(box.port, user="ada%40x:p%2Fw@"), at_s=at_s + 60).num_delivered == 1
+    assert len(box.mails) == 1
 
 
 def test_a_receiver_that_is_refused_for_good_is_not_tried_again(ledger: Database):
-    mailbox = Mailbox(refused="nobody@example.org")
     end_a_job(ledger)
-    with mail_server(mailbox) as port:
-        settings = to_mail(port, receivers="nobody@example.org")
+    with mail_server() as box:
+        box.refused["nobody@example.org"] = "550 no such person here"
+        settings = to_mail(box.port, receivers="nobody@example.org")
         assert notify_and_deliver(ledger, settings, at_s=now(ledger)).num_failed == 1
     assert states(ledger) == [("job.done", 1, False, False)]
 
@@ -317,7 +235,7 @@ def test_a_signature_is_that_of_the_published_example():
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_what_the_documents_say_verifies_a_message(ledger: Database, hook: Hook):
+def test_what_the_documents_say_verifies_a_message(ledger: Database, hook: Receiver):
     text = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
     (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}

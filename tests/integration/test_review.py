@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from colours import ColourWorker, paint, paint_red_and_green, settings_for_submitting, train
+from colours import ColourWorker, label, paint, paint_red_and_green, settings_for_submitting, train
 from program import Cli
 from sqlalchemy import delete, update
 
@@ -19,10 +19,8 @@ from db.model_tables import FeatureTable
 from db.tables import ResultTable
 from orchestrator.labels.reading import LabelFile
 from orchestrator.labels.recording import Taking, record
-from orchestrator.planning import plan
 from orchestrator.review.handing_out import ReviewRequest, hand_out, open_reviews
 from orchestrator.review.sheets import write_sheet
-from orchestrator.submitting import LabelRequest, submit
 from workers.access import Access
 
 
@@ -32,14 +30,6 @@ def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
     worker = ColourWorker(ledger)
     train(ledger, worker, tmp_path / "photos", "colours", num_epochs=200, patience=0)
     return worker
-
-
-def label(worker: ColourWorker, *sources: Path) -> int:
-    settings = settings_for_submitting()
-    job_id = submit(worker.ledger, settings, LabelRequest([str(source) for source in sources], ["colours"])).job_id
-    plan(worker.ledger, job_id, Access.of(settings))
-    worker.work()
-    return job_id
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from web_servers import Quiet, serving
 
 from core.errors import WeightsError
 from workers.ml.catalog import get_backbone
@@ -39,14 +40,11 @@ def home(tmp_path, monkeypatch) -> Path:
     return home
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class Folder(Quiet, SimpleHTTPRequestHandler):
     """Serves a folder and says nothing."""
 
-    def log_message(self, *_args):
-        pass
 
-
-class CutShort(Quiet):
+class CutShort(Folder):
     """Promises more bytes than it sends."""
 
     def do_GET(self):
@@ -59,20 +57,8 @@ class CutShort(Quiet):
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
     """Starts a server for a kind of handler; returns its address."""
-    servers = []
-
-    def start(handler) -> str:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}/"
-
-    yield start
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with ExitStack() as servers:
+        yield lambda handler: f"{servers.enter_context(serving(handler))}/"
 
 
 def fetch_from(address: str, *names: str) -> subprocess.CompletedProcess[str]:
@@ -118,7 +104,7 @@ def test_a_download_that_is_cut_short_leaves_no_file_behind(home, serve):
 def test_what_keras_downloads_is_in_the_cache_and_nothing_else_is(home, serve, test_data):
     published = test_data / "keras" / "models"
 
-    received = fetch_from(serve(partial(Quiet, directory=published)), SPEC.name)
+    received = fetch_from(serve(partial(Folder, directory=published)), SPEC.name)
 
     assert (received.returncode, received.stderr) == (0, "")
     assert files_below(home) == {SPEC.weights_file, "imagenet_class_index.json"}
