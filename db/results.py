@@ -62,6 +62,11 @@ def class_labels(session: Session, model_id: int) -> dict[int, ClassLabel]:
     return {row.class_index: ClassLabel(row.label, row.label_id) for row in rows}
 
 
+def class_names(session: Session, model_id: int) -> tuple[str, ...]:
+    """What a model's classes are called, in the order of their indices."""
+    return tuple(label.label for _, label in sorted(class_labels(session, model_id).items()))
+
+
 def count_labels(session: Session, job_id: int, model_id: int, *, limit: int) -> list[tuple[str, int]]:
     """The most frequent labels of a job, most frequent first."""
     number = func.count()

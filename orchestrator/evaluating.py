@@ -20,7 +20,7 @@ from db.ledger import accepting, control
 from db.ledger.progress import models_of
 from db.model_tables import EvaluationTable
 from db.models import find_model
-from db.results import class_labels
+from db.results import class_labels, class_names
 from db.rows import read_topk
 from db.samples import JudgedSample, judged_samples
 from db.tables import JobTable
@@ -99,7 +99,7 @@ def conclude_evaluation(database: Database, job_id: int) -> None:
             return
         models = models_of(session, job_id)
         # Of several models the classes of the first begin with those of each other one.
-        names = [label.label for _, label in sorted(class_labels(session, models[0].id).items())]
+        names = class_names(session, models[0].id)
         for model in models:
             judged = [sample for sample in judged_samples(session, job_id, model.id) if sample.topk is not None]
             if not judged:

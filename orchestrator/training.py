@@ -19,7 +19,7 @@ from core.types import JobKind, Priority, TrainMode
 from db.database import Database
 from db.ledger import accepting, control
 from db.models import NewModel, add_version, latest_model
-from db.results import class_labels
+from db.results import class_names
 from db.samples import add_samples
 from orchestrator.datasets import Dataset, check_readable, check_splittable, open_dataset
 from orchestrator.naming import check_new_name
@@ -189,7 +189,7 @@ def check_classes(session: Session, name: str, classes: Sequence[str]) -> None:
     latest = latest_model(session, name)
     if latest is None:
         return
-    known = tuple(label.label for _, label in sorted(class_labels(session, latest.id).items()))
+    known = class_names(session, latest.id)
     if known != tuple(classes):
         raise UsageError(
             f"{latest.label} tells apart {_listed(known)}; this dataset has {_listed(classes)}. Versions of one name "

@@ -12,7 +12,7 @@ from core.types import NewClasses
 from db.annotations import annotated_classes
 from db.model_tables import ModelTable
 from db.models import list_models
-from db.results import class_labels
+from db.results import class_names
 
 # Asked about a class that a model does not have, with those that are near to it and all that there are: the class to
 # take, or None for none.
@@ -49,7 +49,7 @@ def known_classes(session: Session, model: str) -> list[str]:
         .order_by(ModelTable.version.desc())
         .limit(1)
     ).one()
-    classes = [label.label for _, label in sorted(class_labels(session, newest.id).items())]
+    classes = list(class_names(session, newest.id))
     return [*classes, *sorted(annotated_classes(session, model) - set(classes))]
 
 

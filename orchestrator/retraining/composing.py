@@ -7,36 +7,29 @@ different images. Everything is known by its content; nothing is read here.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from sqlalchemy import exists, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
-from core.errors import UsageError
-from core.training import TrainingRecord, TrainOptions
+from core.training import TrainOptions
 from core.types import Split
 from db.annotations import hashes_for_testing, newest_annotations
 from db.datasets import DatasetItem, NewDataset, add_dataset, classes_of, items_of, newest_dataset
 from db.label_tables import DatasetTable
-from db.model_tables import ModelTable, SampleTable
+from db.model_tables import ModelTable
 from db.promotions import champion_of
-from db.results import class_labels
-from db.tables import ImageTable
+from db.results import class_names
+from orchestrator.retraining.learned import (
+    LabelledContent,
+    first_contents,
+    first_trained,
+    learned_by_hand,
+    options_of,
+)
 from workers.ml.splitting import Example, assign_splits, dataset_fingerprint
 
 # One to learn from, one to validate with.
 MIN_IMAGES_OF_A_NEW_CLASS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledContent:
-    """An image by its content, and what it is said to show."""
-
-    sha256: str
-    label: str  # the class's name
-    split: Split | None  # None: for learning; which part of that is decided later
-    name: str
-    locator: str  # core.items.locator_to_text
 
 
 def compose(session: Session, name: str, found: Iterable[LabelledContent], *, at_s: float) -> NewDataset:
@@ -55,7 +48,7 @@ def compose(session: Session, name: str, found: Iterable[LabelledContent], *, at
     champion = _champion(session, name)
     before = latest_dataset(session, name)
     images = {image.sha256: image for image in _contents(session, before)}
-    _add(images, _learned_by_hand(session, champion))
+    _add(images, learned_by_hand(session, champion))
     # Nobody is tested on what was learned, whatever a label asks for.
     to_measure_on = hashes_for_testing(session, name) - set(images)
     _add(images, found)
@@ -87,26 +80,6 @@ def ensure_dataset(session: Session, new: NewDataset) -> DatasetTable:
     return add_dataset(session, new)
 
 
-def first_trained(session: Session, name: str) -> ModelTable:
-    """The oldest version of a name that was trained here.
-
-    Raises:
-        UsageError: there is none.
-    """
-    first = session.scalars(
-        select(ModelTable)
-        .where(ModelTable.name == name, ModelTable.ready_at.is_not(None), ModelTable.job_id.is_not(None))
-        .order_by(ModelTable.version)
-        .limit(1)
-    ).one_or_none()
-    if first is None:
-        raise UsageError(
-            f"No version of {name!r} was trained here, so there are no images to learn from and to measure on. "
-            f"`labelyard train DATASET --name {name}` makes one."
-        )
-    return first
-
-
 def _champion(session: Session, name: str) -> ModelTable:
     first = first_trained(session, name)
     champion = champion_of(session, name)
@@ -134,73 +107,16 @@ def latest_dataset(session: Session, name: str) -> DatasetTable:
 def _make_first(session: Session, name: str) -> DatasetTable:
     """Freeze the test part of the first training, or its validation part if it had none."""
     first = first_trained(session, name)
-    labels, has_test = _labels(session, first), _has(session, first, SampleTable.used_as, Split.TEST)
-    images = [
-        LabelledContent(
-            str(sample.sha256),
-            labels[sample.class_index],
-            _first_split(sample, has_test=has_test),
-            image.name,
-            image.locator,
-        )
-        for sample, image in _samples(session, first)
-    ]
+    images, names_validation = first_contents(session, first)
     new = _divide(
         name,
         images,
-        classes=labels,
+        classes=class_names(session, first.id),
         options=options_of(session, first),
-        names_validation=has_test and _has(session, first, SampleTable.split, Split.VAL),
+        names_validation=names_validation,
         at_s=first.created_at,
     )
     return add_dataset(session, new)
-
-
-def _first_split(sample: SampleTable, *, has_test: bool) -> Split | None:
-    if has_test:
-        # A validation part that its dataset names stays what it is; one that was drawn is drawn again.
-        return Split.TEST if sample.used_as is Split.TEST else sample.split if sample.split is Split.VAL else None
-    return Split.TEST if sample.used_as is Split.VAL else None
-
-
-def _has(session: Session, model: ModelTable, column: InstrumentedAttribute[Split | None], split: Split) -> bool:
-    return session.scalars(select(exists().where(SampleTable.job_id == model.job_id, column == split))).one()
-
-
-def _learned_by_hand(session: Session, champion: ModelTable) -> Iterable[LabelledContent]:
-    """What a champion has learned from that was not trained on a version of the dataset."""
-    if champion.dataset_id is not None or champion.job_id is None:
-        return []
-    labels = _labels(session, champion)
-    return [
-        LabelledContent(str(sample.sha256), labels[sample.class_index], None, image.name, image.locator)
-        for sample, image in _samples(session, champion)
-        if sample.used_as is not Split.TEST
-    ]
-
-
-def _samples(session: Session, model: ModelTable) -> Sequence[tuple[SampleTable, ImageTable]]:
-    rows = session.execute(
-        select(SampleTable, ImageTable)
-        .join(ImageTable, (ImageTable.job_id == SampleTable.job_id) & (ImageTable.ordinal == SampleTable.ordinal))
-        .where(SampleTable.job_id == model.job_id, SampleTable.used_as.is_not(None))
-        .order_by(SampleTable.ordinal)
-    )
-    return [(sample, image) for sample, image in rows]
-
-
-def _labels(session: Session, model: ModelTable) -> tuple[str, ...]:
-    return tuple(label.label for _, label in sorted(class_labels(session, model.id).items()))
-
-
-def options_of(session: Session, model: ModelTable) -> TrainOptions:
-    """How a version was trained; of an imported one, how the first of its name was.
-
-    Raises:
-        UsageError: no version of its name was trained here.
-    """
-    trained = model if model.job_id is not None and model.training is not None else first_trained(session, model.name)
-    return TrainOptions.from_json(TrainingRecord.from_json(trained.training or {}).options)
 
 
 def _contents(session: Session, dataset: DatasetTable) -> Iterable[LabelledContent]:

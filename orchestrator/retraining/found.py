@@ -9,7 +9,7 @@ from core.items import locator_to_text
 from core.settings import Settings
 from db.database import Database
 from orchestrator.datasets import LabelledItem
-from orchestrator.retraining.composing import LabelledContent
+from orchestrator.retraining.learned import LabelledContent
 from orchestrator.training import DatasetRequest
 from workers.access import Access
 from workers.features.known import KnownContents

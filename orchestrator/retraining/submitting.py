@@ -16,7 +16,7 @@ from db.ledger import accepting
 from db.model_tables import ModelTable
 from db.models import NewModel, add_version
 from orchestrator.datasets import Dataset, LabelledItem
-from orchestrator.retraining.composing import options_of
+from orchestrator.retraining.learned import options_of
 from orchestrator.training import accept_samples, class_label_list
 
 # Answers that are kept of each image; `label` keeps as many by default.

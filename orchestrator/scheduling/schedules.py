@@ -13,7 +13,7 @@ from db.ledger.control import get_job
 from db.schedules import NewSchedule, add_schedule
 from orchestrator.labels.classes import name_of_model
 from orchestrator.naming import check_name
-from orchestrator.retraining.composing import first_trained
+from orchestrator.retraining.learned import first_trained
 from orchestrator.rules import DEFAULT_PROMOTION_RULE, parse_condition, parse_promotion
 from orchestrator.scheduling.cron import FireTimes
 from orchestrator.training import DatasetRequest

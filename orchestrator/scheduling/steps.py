@@ -23,8 +23,9 @@ from db.tables import JobTable
 from orchestrator.notifying import tell
 from orchestrator.notifying.payloads import decision_facts, drift_facts
 from orchestrator.relabelling import submit_relabel
-from orchestrator.retraining.composing import LabelledContent, compose, ensure_dataset
+from orchestrator.retraining.composing import compose, ensure_dataset
 from orchestrator.retraining.found import read_contents
+from orchestrator.retraining.learned import LabelledContent
 from orchestrator.retraining.submitting import accept_comparison, accept_retraining
 from orchestrator.retraining.verdicts import judge
 from orchestrator.rules import judge_condition, parse_condition, parse_promotion

@@ -12,7 +12,8 @@ from db.database import Database
 from db.datasets import items_of
 from db.models import find_model
 from db.promotions import promote
-from orchestrator.retraining.composing import LabelledContent, compose, ensure_dataset
+from orchestrator.retraining.composing import compose, ensure_dataset
+from orchestrator.retraining.learned import LabelledContent
 
 
 def locator(path: Path) -> str:
