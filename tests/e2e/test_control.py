@@ -115,8 +115,9 @@ def test_an_upgrade_under_a_celery_worker_stops_its_claims_and_it_says_so(cluste
 
 
 def test_workers_share_their_time_between_a_long_and_a_short_job(environment: dict[str, str], cli: Cli, tmp_path: Path):
-    """A 1,000-chunk job, then a 10-chunk job behind it; one embedded worker that reads and computes nothing."""
-    for name, num_images in (("long", 4000), ("short", 40)):
+    """A 10,000-chunk job, then a 10-chunk job behind it; one embedded worker that reads and computes nothing."""
+    # So long that it is not over before the short one is accepted, however slow the machine is at that moment.
+    for name, num_images in (("long", 40_000), ("short", 40)):
         (tmp_path / f"{name}.txt").write_text("".join(f"/nowhere/{number}.jpg\n" for number in range(num_images)))
     worker = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.noop"], cwd=ROOT, env=environment, start_new_session=True
