@@ -37,7 +37,7 @@ test: setup ## Run the whole suite (PYTEST_ARGS='-k ledger' runs a part of it)
 fuzz: setup ## Label 10,000 mutated images and look for harm (FUZZ_ARGS='--images 500 --seed 7')
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
 
-chaos: setup ## Play the matrix of faults; half an hour (CHAOS_ARGS='--share 0.1'; docs/reliability.md)
+chaos: setup ## Play the matrix of faults; half an hour (CHAOS_ARGS='--share 0.1'; docs/explanation/reliability.md)
 	PYTHONPATH=tests $(BIN)/python -m e2e.faults $(CHAOS_ARGS)
 
 bench: $(BENCH_STAMP) ## Measure speed, as ratios (BENCH_ARGS='--only camera --rounds 1'; benchmarks/README.md)

@@ -19,7 +19,7 @@ PASSWORD = "p@ss/w%rd:#?&"
 
 
 class TlsRedisServer(RedisServer):
-    """A Redis that listens with TLS alone and knows the users of docs/deployment.md, all with `PASSWORD`.
+    """A Redis that listens with TLS alone and knows the users of docs/how-to/secure.md, all with `PASSWORD`.
 
     Raises:
         ServerMissingError: no redis-server on the PATH that was built with TLS.
@@ -63,7 +63,7 @@ class TlsRedisServer(RedisServer):
 
 
 def documented_users() -> list[str]:
-    """The ACL of docs/deployment.md, with a password."""
+    """The ACL of docs/how-to/secure.md, with a password."""
     section = re.search(r"<!-- acl.*?```\n(.*?)```", DEPLOYMENT.read_text(), re.DOTALL)
     assert section is not None
     return [line.replace(">CHANGE-ME", f'">{PASSWORD}"') for line in section[1].splitlines()]

@@ -103,7 +103,7 @@ def _translated() -> Iterator[None]:
     except NoPermissionError as error:
         raise BrokerError(
             f"Redis forbids its user something: {str(error).rstrip('.')}. "
-            "docs/deployment.md lists what Labelyard needs."
+            "docs/how-to/secure.md lists what Labelyard needs."
         ) from error
     except (OperationalError, RedisError) as error:
         raise BrokerError(

@@ -14,7 +14,7 @@ from orchestrator.notifying.sentences import subject_of
 def print_notifications(rows: Sequence[NotificationTable]) -> None:
     """Print what was told, newest first."""
     if not rows:
-        print_line("Nobody was told of anything yet. docs/notifications.md says how to set it up.")
+        print_line("Nobody was told of anything yet. docs/how-to/notifications.md says how to set it up.")
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("when", "by", "state", "tries"):

@@ -1,4 +1,4 @@
-"""The facts of each event, as plain values; docs/notifications.md says what each is."""
+"""The facts of each event, as plain values; docs/how-to/notifications.md says what each is."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -33,7 +33,7 @@ def create_tick_app(settings: Settings, tick: Callable[[], object]) -> Celery:
         BrokerError: no broker is set, or its URL cannot be used.
     """
     app = create_app(settings, include=())
-    # In lists of their own, not in those of workers, who may not put ticks back; see docs/deployment.md.
+    # In lists of their own, not in those of workers, who may not put ticks back; see docs/how-to/secure.md.
     app.conf.broker_transport_options |= {
         "unacked_key": f"{SCHEDULE_QUEUE}.unacked",
         "unacked_index_key": f"{SCHEDULE_QUEUE}.unacked_index",

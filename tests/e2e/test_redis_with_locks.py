@@ -1,4 +1,4 @@
-"""Redis with TLS and with users, as docs/deployment.md sets it up."""
+"""Redis with TLS and with users, as docs/how-to/secure.md sets it up."""
 
 import contextlib
 import subprocess
@@ -161,5 +161,5 @@ def test_a_missing_permission_is_said_in_a_sentence(cluster: Cli, locked_redis: 
     done = cluster("label", "one.jpg", "--model", MODEL, LABELYARD_BROKER_URL=locked_redis.url_for("narrow"))
     assert done.returncode == 3, done.stderr
     assert "has no permissions to run" in done.stderr
-    assert "docs/deployment.md" in done.stderr
+    assert "docs/how-to/secure.md" in done.stderr
     denials(locked_redis)

@@ -1,4 +1,4 @@
-"""What came of the matrix, as a table: in the terminal, and as Markdown for docs/reliability.md."""
+"""What came of the matrix, as a table: in the terminal, and as Markdown for docs/explanation/reliability.md."""
 
 import os
 import platform
