@@ -4,6 +4,7 @@ Read once, at the edge (CLI, Celery worker), and handed on; no module reads the 
 """
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from core.addresses import parse_address
 
 TOML_FILE = "labelyard.toml"
 ENV_PREFIX = "LABELYARD_"
@@ -131,6 +134,20 @@ class Settings(BaseSettings):
     tick_s: Annotated[float, Field(gt=0)] = Field(
         default=30.0, description="Seconds between two looks of `labelyard serve` at the schedules."
     )
+    listen: str | None = Field(
+        default=None,
+        description="Where `labelyard serve` answers HTTP, `HOST:PORT`; `labelyard up`: `127.0.0.1:8600`. Empty: nowhere.",
+    )
+    uploads: Path | None = Field(
+        default=None,
+        description="Folder of what comes by HTTP, which all workers can read. Empty: `uploads` in the state folder.",
+    )
+    max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=4 * 1024**3, description="Most that one upload may hold, in bytes, unpacked."
+    )
+    rate_limit: str = Field(
+        default="1200/minute", description="How often one token, or one address without, may ask the HTTP API."
+    )
     webhook_url: SecretStr | None = Field(
         default=None, description="Address that is told of jobs that end and of schedules' decisions. Empty: none."
     )
@@ -146,6 +163,14 @@ class Settings(BaseSettings):
     mail_to: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Receivers of mails, separated by commas."
     )
+    metrics_listen: str | None = Field(
+        default=None,
+        description="Where `labelyard worker`, and an embedded `labelyard serve`, show their workers' figures to "
+        "Prometheus, `HOST:PORT`. Empty: nowhere.",
+    )
+    otlp_endpoint: str | None = Field(
+        default=None, description="Where traces are sent, `http://HOST:4318` (OTLP over HTTP). Empty: nowhere."
+    )
     log_level: LogLevel = Field(default=LogLevel.WARNING, description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: LogFormat = Field(default=LogFormat.CONSOLE, description="`console` or `json`.")
 
@@ -154,6 +179,18 @@ class Settings(BaseSettings):
     def _split_names(cls, value: object) -> object:
         if isinstance(value, str):
             return [name.strip() for name in value.split(",") if name.strip()]
+        return value
+
+    @field_validator("metrics_listen")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        return None if value is None else str(parse_address(value))
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _check_http_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
+            raise ValueError("Expected a URL such as http://127.0.0.1:4318")
         return value
 
     @classmethod
@@ -173,6 +210,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether work stays on this machine, without a broker."""
         return self.broker_url is None
+
+    @property
+    def upload_folder(self) -> Path:
+        """Where uploads lie, as an absolute path."""
+        return (self.uploads or self.home.expanduser() / "uploads").resolve()
 
     @property
     def database_url_text(self) -> str:
