@@ -22,7 +22,7 @@ MAX_MESSAGE_BYTES = 64 * 1024
 MAX_ID = 2**63 - 1
 # What Flower asks a worker; the rest of Celery's remote control are orders, which are the ledger's to give.
 QUESTIONS = frozenset(
-    {"active", "active_queues", "conf", "ping", "registered", "reserved", "revoked", "scheduled", "stats"}
+    {"active", "active_queues", "conf", "heartbeat", "ping", "registered", "reserved", "revoked", "scheduled", "stats"}
 )
 CONTROL_EXCHANGE = "celery.pidbox"
 REPLY_EXCHANGE = "reply.celery.pidbox"
