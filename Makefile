@@ -20,7 +20,7 @@ CHAOS_ARGS ?=
 # What the benchmarks get, e.g. BENCH_ARGS='--images 100 --rounds 1'.
 BENCH_ARGS ?=
 
-.PHONY: help setup demo test fuzz chaos bench lint lock
+.PHONY: help setup demo test fuzz chaos bench lint docs lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -48,6 +48,9 @@ lint: setup ## Check style, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup ## Build the documentation into build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
 
 lock: ## Lock the newest dependencies that pyproject.toml allows
 	$(COMPILE) --upgrade pyproject.toml --extra demo --output-file requirements.lock
