@@ -6,7 +6,11 @@
     │   ├── DatasetError        labelled images that nothing can be learned from or measured on
     │   ├── UnknownModelError   no model or backbone has that name
     │   ├── UnknownJobError     no job has that id
-    │   └── UnknownScheduleError    no schedule has that name
+    │   ├── UnknownScheduleError    no schedule has that name
+    │   ├── UnknownUploadError  no upload has that id
+    │   ├── UploadError         what was uploaded is not kept: it is too much, or no archive that can be unpacked
+    │   ├── KeyReusedError      a key that names a request came with another one before
+    │   └── StateError          it exists, and is in no state for that
     ├── SetupError              something that must exist does not (exit code 3)
     │   ├── WeightsError        published weights are neither in the cache nor downloadable
     │   ├── DamagedModelError   what is stored of a model is not what was written
@@ -55,6 +59,22 @@ class UnknownJobError(UsageError):
 
 class UnknownScheduleError(UsageError):
     """No schedule has that name."""
+
+
+class UnknownUploadError(UsageError):
+    """No upload has that id."""
+
+
+class UploadError(UsageError):
+    """What was uploaded is not kept: it is too much, or no archive that can be unpacked safely."""
+
+
+class KeyReusedError(UsageError):
+    """The key that names a request came with another request before."""
+
+
+class StateError(UsageError):
+    """What is meant exists, and is in no state for what was asked."""
 
 
 class SetupError(LabelyardError):

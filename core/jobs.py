@@ -36,6 +36,14 @@ class LabelOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What makes a request that is sent twice one job: a name for it that its sender chose, and what it said."""
+
+    key: str  # SHA-256 of the sender and the name, in hexadecimal digits
+    body: str  # SHA-256 of what was asked; the same name for another request is a mistake
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """A request as it is accepted."""
 
@@ -46,6 +54,7 @@ class JobRequest:
     options: LabelOptions | TrainOptions = field(default_factory=LabelOptions)
     priority: Priority = Priority.BULK
     kind: JobKind = JobKind.LABEL
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     )
     listen: str | None = Field(
         default=None,
-        description="Where `labelyard serve` answers HTTP, `HOST:PORT`; `labelyard up`: `127.0.0.1:8600`. Empty: nowhere.",
+        description="Where `labelyard serve` answers HTTP, `HOST:PORT`. Empty: nowhere, `up`: `127.0.0.1:8600`.",
     )
     uploads: Path | None = Field(
         default=None,

@@ -193,6 +193,14 @@ class Channel(StrEnum):
     EMAIL = "email"
 
 
+class Scope(StrEnum):
+    """What a token may be used for; each includes those before it."""
+
+    READ = "read"
+    SUBMIT = "submit"  # ask for work, upload, say what images show
+    ADMIN = "admin"  # change what is in use, and delete
+
+
 class NewClasses(StrEnum):
     """What becomes of labels whose class a model does not have."""
 

@@ -11,8 +11,9 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 
+import db.api_tables
 import db.label_tables
-import db.schedule_tables  # noqa: F401 - imported, as the line above, for the tables that they declare
+import db.schedule_tables  # noqa: F401 - imported, as the lines above, for the tables that they declare
 from db.base import Base
 from db.model_tables import (
     ArtifactPartTable,

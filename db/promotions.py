@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from core.errors import UsageError
+from core.errors import StateError
 from db.clock import now_s
 from db.model_tables import ModelTable, PromotionTable
 
@@ -32,10 +32,10 @@ def promote(session: Session, model: ModelTable) -> bool:
         False if it was in use already.
 
     Raises:
-        UsageError: its training has not come to an end.
+        StateError: its training has not come to an end.
     """
     if model.ready_at is None:
-        raise UsageError(f"{model.label} is not trained yet, so it cannot be promoted. `labelyard models` tells more.")
+        raise StateError(f"{model.label} is not trained yet, so it cannot be promoted. `labelyard models` tells more.")
     champion = champion_of(session, model.name)
     if champion is not None and champion.id == model.id:
         return False
@@ -57,14 +57,14 @@ def roll_back(session: Session, name: str, *, at_s: float | None = None) -> Mode
         The version that is in use now.
 
     Raises:
-        UsageError: there was none before it.
+        StateError: there was none before it.
     """
     promotions = _in_use(session, name)
     if not promotions:
-        raise UsageError(f"No version of {name!r} is in use, so there is nothing to roll back.")
+        raise StateError(f"No version of {name!r} is in use, so there is nothing to roll back.")
     if len(promotions) == 1:
         only = session.get_one(ModelTable, promotions[0].model_id)
-        raise UsageError(f"{only.label} is the first champion of {name!r}; there is none before it to roll back to.")
+        raise StateError(f"{only.label} is the first champion of {name!r}; there is none before it to roll back to.")
     session.execute(
         update(PromotionTable)
         .where(PromotionTable.id == promotions[0].id)

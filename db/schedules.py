@@ -12,7 +12,7 @@ from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.errors import UnknownScheduleError, UsageError
+from core.errors import StateError, UnknownScheduleError
 from core.types import CatchUp, RunState, RunTrigger
 from db.model_tables import ModelTable
 from db.schedule_tables import ScheduleRunTable, ScheduleTable
@@ -48,14 +48,14 @@ def add_schedule(session: Session, new: NewSchedule, *, at_s: float) -> Schedule
     """Write a schedule. It fires from now on.
 
     Raises:
-        UsageError: there is one of that name.
+        StateError: there is one of that name.
     """
     row = asdict(new) | {"is_enabled": True, "created_at": at_s, "considered_until": at_s}
     try:
         with session.begin_nested():
             schedule_id = session.scalars(insert(ScheduleTable).returning(ScheduleTable.id), row).one()
     except IntegrityError:
-        raise UsageError(
+        raise StateError(
             f"There is a schedule {new.name!r} already. Choose another --name, or `labelyard schedule remove "
             f"{new.name}` first."
         ) from None
@@ -103,14 +103,14 @@ def remove_schedule(session: Session, name: str) -> None:
 
     Raises:
         UnknownScheduleError: there is none of that name.
-        UsageError: a run of it has not ended.
+        StateError: a run of it has not ended.
     """
     schedule = get_schedule(session, name)
     unfinished = session.scalars(
         select(ScheduleRunTable).where(ScheduleRunTable.schedule_id == schedule.id, ScheduleRunTable.ended_at.is_(None))
     ).first()
     if unfinished is not None:
-        raise UsageError(
+        raise StateError(
             f"A run of {name!r} is {unfinished.state}. Wait for its end, or `labelyard jobs cancel` its job, then "
             "remove the schedule."
         )

@@ -13,7 +13,7 @@ from core.errors import DatabaseError, SchemaError
 from db.database import Database
 
 # The newest revision in db/migrations/versions; a test keeps it true.
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0007"
 # An arbitrary number that names "someone upgrades Labelyard's schema" among PostgreSQL's advisory locks.
 UPGRADE_LOCK = 7_305_801
 

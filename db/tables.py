@@ -33,7 +33,11 @@ class JobTable(Base):
     """One accepted request."""
 
     __tablename__ = "job"
-    __table_args__ = (Index(None, "state", "priority"), Index(None, "request_hash"))
+    __table_args__ = (
+        Index(None, "state", "priority"),
+        Index(None, "request_hash"),
+        Index(None, "idempotency_key", unique=True),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     kind: Mapped[JobKind] = mapped_column(word(JobKind))
@@ -43,6 +47,8 @@ class JobTable(Base):
     options: Mapped[dict[str, Any]] = mapped_column(JSON)  # core.jobs.LabelOptions
     sources: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # what the planner needs to enumerate them again
     request_hash: Mapped[str] = mapped_column(String(64))  # the same request again finds its unfinished job
+    idempotency_key: Mapped[str | None] = mapped_column(String(64))  # core.jobs.Idempotency; null: none was given
+    idempotency_body: Mapped[str | None] = mapped_column(String(64))  # likewise
     plan_cursor: Mapped[str | None] = mapped_column(Text)  # where planning goes on; the planner's own word
     num_planned: Mapped[int] = mapped_column(BigInteger)  # images appended so far; written by planners alone
     num_skipped: Mapped[int] = mapped_column(BigInteger)  # files of the source that are not images

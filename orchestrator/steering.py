@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from core.errors import UsageError
+from core.errors import StateError
 from core.jobs import DEFAULT_CHUNK_SIZE
 from core.types import Priority
 from db.database import Database
@@ -24,7 +24,7 @@ def pause(database: Database, job_ids: Sequence[int]) -> list[str]:
 
     Raises:
         UnknownJobError: one is not there; none was paused.
-        UsageError: one has ended; none was paused.
+        StateError: one has ended; none was paused.
     """
     return database.transact(lambda session: [_pause(session, job_id) for job_id in job_ids])
 
@@ -37,7 +37,7 @@ def cancel(database: Database, job_ids: Sequence[int]) -> list[str]:
 
     Raises:
         UnknownJobError: one is not there; none was cancelled.
-        UsageError: one has ended; none was cancelled.
+        StateError: one has ended; none was cancelled.
     """
     return database.transact(lambda session: [_cancel(session, job_id) for job_id in job_ids])
 
@@ -50,7 +50,7 @@ def set_priority(database: Database, job_ids: Sequence[int], priority: Priority)
 
     Raises:
         UnknownJobError: one is not there; none was changed.
-        UsageError: one has ended; none was changed.
+        StateError: one has ended; none was changed.
     """
     return database.transact(lambda session: [_set_priority(session, job_id, priority) for job_id in job_ids])
 
@@ -60,7 +60,7 @@ def resume(session: Session, job_id: int) -> None:
 
     Raises:
         UnknownJobError: there is no such job.
-        UsageError: it has ended.
+        StateError: it has ended.
     """
     control.resume(session, job_id)
 
@@ -70,7 +70,7 @@ def retry(session: Session, job_id: int) -> None:
 
     Raises:
         UnknownJobError: there is no such job.
-        UsageError: it has not ended, or is a training.
+        StateError: it has not ended, or is a training.
     """
     options = get_job(session, job_id).options
     control.retry_errors(session, job_id, chunk_size=options.get("chunk_size", DEFAULT_CHUNK_SIZE))
@@ -80,7 +80,7 @@ def _pause(session: Session, job_id: int) -> str:
     already = "" if control.pause(session, job_id) else " already"
     job = get_job(session, job_id)  # looked at afterwards: it may have ended in the same moment
     if job.state.is_final:
-        raise UsageError(f"Job {job_id} is {job.state}; there is nothing to pause.")
+        raise StateError(f"Job {job_id} is {job.state}; there is nothing to pause.")
     done = "it has its checkpoint" if job.kind in TRAINING_KINDS else _rows(session, job_id)
     return f"Job {job_id} is paused{already}; {done}. `labelyard jobs resume {job_id}` goes on."
 

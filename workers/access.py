@@ -41,14 +41,14 @@ class Access:
     roots: tuple[str, ...] = ()  # local ones without links, and URL prefixes; empty: everything
     allow_private_hosts: bool = False  # whether http(s) may reach this machine and its neighbours
     url_timeout_s: float = 20.0  # how long one read from the web may take, retries included
+    upload_folder: str = ""  # where uploads lie; a source `upload:ID` is a folder in it
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """What the settings allow."""
-        roots = tuple(
-            root if is_url(root) else os.path.realpath(Path(root).expanduser()) for root in settings.source_roots
-        )
-        return cls(roots, settings.allow_private_hosts, settings.url_timeout_s)
+        """What the settings allow. What came by HTTP may be read wherever anything may."""
+        places = [*settings.source_roots, str(settings.upload_folder)] if settings.source_roots else []
+        roots = tuple(root if is_url(root) else os.path.realpath(Path(root).expanduser()) for root in places)
+        return cls(roots, settings.allow_private_hosts, settings.url_timeout_s, str(settings.upload_folder))
 
     def require(self, location: str) -> None:
         """Make sure that a path or URL may be read, after `..` and links are resolved.

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from core.errors import KeyReusedError
 from core.items import Item, escape_name, locator_to_text
-from core.jobs import JobRequest
+from core.jobs import Idempotency, JobRequest
 from core.types import ChunkState, JobState
 from db.bulk import insert_rows
 from db.clock import now_s
@@ -30,6 +31,8 @@ def accept(session: Session, request: JobRequest) -> int:
             "options": request.options.to_json(),
             "sources": [dict(source) for source in request.sources],
             "request_hash": request.request_hash,
+            "idempotency_key": None if request.idempotency is None else request.idempotency.key,
+            "idempotency_body": None if request.idempotency is None else request.idempotency.body,
             "num_planned": 0,
             "num_skipped": 0,
             "created_at": now,
@@ -55,6 +58,25 @@ def find_unfinished(session: Session, request_hash: str) -> int | None:
         .order_by(JobTable.id.desc())
         .limit(1)
     ).one_or_none()
+
+
+def find_by_key(session: Session, idempotency: Idempotency) -> int | None:
+    """The job that a request with this key has become, if there is one.
+
+    Raises:
+        KeyReusedError: it asked for something else.
+    """
+    found = session.execute(
+        select(JobTable.id, JobTable.idempotency_body).where(JobTable.idempotency_key == idempotency.key)
+    ).one_or_none()
+    if found is None:
+        return None
+    if found.idempotency_body != idempotency.body:
+        raise KeyReusedError(
+            f"This Idempotency-Key came with another request before, which became job {found.id}. Expected the same "
+            "request again, or a key of its own for this one."
+        )
+    return int(found.id)
 
 
 def append_items(

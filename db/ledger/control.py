@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from core.errors import UnknownJobError, UsageError
+from core.errors import StateError, UnknownJobError
 from core.types import ChunkState, JobKind, JobState, Priority
 from db.clock import now_s
 from db.ledger.accepting import new_chunk
@@ -59,11 +59,11 @@ def cancel(session: Session, job_id: int) -> None:
 
     Raises:
         UnknownJobError: there is no such job.
-        UsageError: the job has ended already.
+        StateError: the job has ended already.
     """
     job = _lock(session, job_id)
     if job.state.is_final:
-        raise UsageError(f"Job {job_id} is {job.state}; there is nothing to cancel.")
+        raise StateError(f"Job {job_id} is {job.state}; there is nothing to cancel.")
     session.execute(
         update(JobTable)
         .where(JobTable.id == job_id)
@@ -87,11 +87,11 @@ def resume(session: Session, job_id: int, *, priority: Priority | None = None) -
 
     Raises:
         UnknownJobError: there is no such job.
-        UsageError: the job has ended, so there is nothing to go on with.
+        StateError: the job has ended, so there is nothing to go on with.
     """
     job = _lock(session, job_id)
     if job.state in (JobState.DONE, JobState.CANCELLED):
-        raise UsageError(f"Job {job_id} is {job.state}; there is nothing to go on with.")
+        raise StateError(f"Job {job_id} is {job.state}; there is nothing to go on with.")
     if priority is not None:
         job.priority = int(priority)
     if job.state is not JobState.RUNNING:
@@ -107,11 +107,11 @@ def set_priority(session: Session, job_id: int, priority: Priority) -> None:
 
     Raises:
         UnknownJobError: there is no such job.
-        UsageError: the job has ended.
+        StateError: the job has ended.
     """
     job = _lock(session, job_id)
     if job.state.is_final:
-        raise UsageError(f"Job {job_id} is {job.state}; its priority changes nothing any more.")
+        raise StateError(f"Job {job_id} is {job.state}; its priority changes nothing any more.")
     job.priority = int(priority)
 
 
@@ -133,13 +133,13 @@ def retry_errors(session: Session, job_id: int, *, chunk_size: int) -> int:
 
     Raises:
         UnknownJobError: there is no such job.
-        UsageError: the job has not ended, so its errors may still be on their way.
+        StateError: the job has not ended, so its errors may still be on their way.
     """
     job = _lock(session, job_id)
     if job.kind in TRAINING_KINDS:
-        raise UsageError(f"Job {job_id} is a training; it has no images to try again. Mend them, then train again.")
+        raise StateError(f"Job {job_id} is a training; it has no images to try again. Mend them, then train again.")
     if not job.state.is_final:
-        raise UsageError(f"Job {job_id} is {job.state}; its failed images can be retried once it has ended.")
+        raise StateError(f"Job {job_id} is {job.state}; its failed images can be retried once it has ended.")
     num_images = 0
     for ordinals in _failed_ordinals(session, job_id, chunk_size):
         chunk = new_chunk(job_id, ordinals[0], ordinals[-1]) | {"redo": True, "num_images": len(ordinals)}

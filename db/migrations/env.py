@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import db.api_tables
 import db.label_tables
 import db.model_tables
 import db.schedule_tables

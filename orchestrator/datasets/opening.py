@@ -80,7 +80,7 @@ class _Reading:
         )
 
     def _spec(self, text: str) -> SourceSpec:
-        return SourceSpec(text, locate(text, self.cwd), self.columns.image, self.allow_http)
+        return SourceSpec(text, locate(text, self.cwd, self.access), self.columns.image, self.allow_http)
 
 
 def open_dataset(  # noqa: PLR0913 - as many as the command line has

@@ -43,7 +43,7 @@ class LabelFile:
         Raises:
             UsageError: it is not there, or of another form; the message says where.
         """
-        spec = SourceSpec(self.text, locate(self.text, self.cwd), None, self.allow_http)
+        spec = SourceSpec(self.text, locate(self.text, self.cwd, access), None, self.allow_http)
         tree = tree_of(spec.location, access)
         match tree.kind(spec.location):
             case EntryKind.FOLDER:

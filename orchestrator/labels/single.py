@@ -22,7 +22,8 @@ def one_label(image: str, label: str, settings: Settings) -> GivenLabel:
         settings: what may be read.
     """
     try:
-        locator = ReferenceReader(Access.of(settings)).locator(locate(image, Path.cwd()))
+        access = Access.of(settings)
+        locator = ReferenceReader(access).locator(locate(image, Path.cwd(), access))
     except SourceError:
         # It may still be the name of an image that a job has.
         locator = None

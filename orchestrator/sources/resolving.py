@@ -11,6 +11,7 @@ from orchestrator.sources.globs import has_magic
 from orchestrator.sources.opening import is_container, open_pattern, open_source
 from orchestrator.sources.specs import Source, SourceSpec
 from orchestrator.sources.trees import tree_of
+from orchestrator.uploads.naming import upload_place
 from workers.access import Access, is_url
 from workers.urls import is_web, without_file_scheme
 
@@ -43,7 +44,7 @@ def resolve_sources(
     specs = [
         spec
         for text in texts
-        for spec in _expand(SourceSpec(text, locate(text, cwd or Path.cwd()), column, allow_http), access)
+        for spec in _expand(SourceSpec(text, locate(text, cwd or Path.cwd(), access), column, allow_http), access)
     ]
     for spec in specs:
         source = open_source(spec, access)
@@ -67,8 +68,13 @@ def require_image(source: Source, text: str) -> None:
     )
 
 
-def locate(text: str, cwd: Path) -> str:
-    """Make a path absolute; URLs stay as they are.
+def locate(text: str, cwd: Path, access: Access) -> str:
+    """Make a path absolute, and find where an upload lies; URLs stay as they are.
+
+    Args:
+        text: as a user names it.
+        cwd: what relative paths are relative to.
+        access: knows where uploads lie.
 
     Raises:
         SourceError: there is no text, or it holds a password.
@@ -81,6 +87,8 @@ def locate(text: str, cwd: Path) -> str:
             "A source's URL holds a password, which would be stored with the job and shown. Expected a URL without; "
             "give it by the storage's own settings, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://."
         )
+    if (upload := upload_place(text)) is not None:
+        return os.path.join(access.upload_folder, *filter(None, upload))  # noqa: PTH118 - as below
     text = without_file_scheme(text)
     if is_url(text):
         return text
