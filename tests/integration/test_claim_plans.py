@@ -29,7 +29,7 @@ def busy(ledger: Database) -> Database:
         with ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(COPY_CHUNKS))
             connection.execute(text("VACUUM ANALYZE"))
-    assert all([claim(ledger) for _ in range(NUM_LEASES)])
+    assert all(claim(ledger) for _ in range(NUM_LEASES))
     return ledger
 
 
