@@ -6,6 +6,7 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
+IMAGES := deploy/docker
 COMPILE := .ci/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
 
 # A Python from 3.11 to 3.13 for a new .venv; empty: .ci/python looks for one.
@@ -20,7 +21,7 @@ CHAOS_ARGS ?=
 # What the benchmarks get, e.g. BENCH_ARGS='--images 100 --rounds 1'.
 BENCH_ARGS ?=
 
-.PHONY: help setup demo test fuzz chaos bench lint docs lock
+.PHONY: help setup demo test fuzz chaos bench lint docs env lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -52,10 +53,16 @@ lint: setup ## Check style, types and layers
 docs: setup ## Build the documentation into build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
 
+env: ## Write .env for docker compose, with random passwords (docs/how-to/containers.md)
+	@python3 deploy/make_env.py
+
 lock: ## Lock the newest dependencies that pyproject.toml allows
 	$(COMPILE) --upgrade pyproject.toml --extra demo --output-file requirements.lock
 	$(COMPILE) --upgrade pyproject.toml --extra demo --extra onnx --group dev -c requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --upgrade --group bench -c requirements-dev.lock --output-file requirements-bench.lock
+	$(COMPILE) --upgrade $(IMAGES)/requirements-build.in --output-file $(IMAGES)/requirements-build.lock
+	$(COMPILE) --upgrade pyproject.toml --extra s3 --extra gcs -c requirements.lock --output-file $(IMAGES)/requirements-cpu.lock
+	$(COMPILE) --upgrade pyproject.toml --extra s3 --extra gcs --extra gpu -c $(IMAGES)/requirements-cpu.lock --output-file $(IMAGES)/requirements-gpu.lock
 
 # Compiled now, because some machines forbid Python to do it later: importing TensorFlow then takes four times as long.
 $(STAMP): requirements-dev.lock pyproject.toml | $(BIN)/python

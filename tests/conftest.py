@@ -58,6 +58,12 @@ def make_server() -> Callable[..., Any]:
     return _make_server
 
 
+@pytest.fixture(scope="session")
+def give_up() -> Callable[[str], NoReturn]:
+    """Ends a test for want of a server: skips it and says why; under CI fails it."""
+    return _give_up
+
+
 @pytest.fixture
 def own_redis_server() -> Iterator[RedisServer]:
     """A Redis for one test alone, which may stop, kill and restart it."""

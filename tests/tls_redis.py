@@ -13,7 +13,7 @@ import trustme
 from server_process import HOST, ServerMissingError
 from servers import RedisServer
 
-DEPLOYMENT = Path(__file__).parents[1] / "docs" / "deployment.md"
+DEPLOYMENT = Path(__file__).parents[1] / "docs" / "how-to" / "secure.md"
 # Characters that mean something in a URL.
 PASSWORD = "p@ss/w%rd:#?&"
 
