@@ -47,6 +47,18 @@ class Priority(IntEnum):
     BULK = 1
 
 
+class PriorityName(StrEnum):
+    """A priority as people write it."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+    @property
+    def priority(self) -> Priority:
+        """What the ledger sorts by."""
+        return Priority[self.name]
+
+
 class LabelPrecision(StrEnum):
     """How exactly a label job's networks compute."""
 

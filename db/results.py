@@ -50,7 +50,7 @@ def labelled_images(session: Session, job_id: int, model_id: int, *, after: int 
         ).all()
         session.expunge_all()  # a page that was read is not kept in memory
         for image, result in page:
-            yield _labelled(image, result)
+            yield labelled_image(image, result)
         if len(page) < PAGE_SIZE:
             return
         after = page[-1][0].ordinal
@@ -100,7 +100,8 @@ def count_to_review(session: Session, job_id: int) -> int | None:
     return found.get(True, 0) if found else None
 
 
-def _labelled(image: ImageTable, result: ResultTable | None) -> LabelledImage:
+def labelled_image(image: ImageTable, result: ResultTable | None) -> LabelledImage:
+    """An image and what it ended with, if it did."""
     if result is None:
         return LabelledImage(image.ordinal, image.name, image.locator, None, None, [], None, None, None, None)
     return LabelledImage(

@@ -69,9 +69,24 @@ def export_changes(database: Database, job_id: int, before_id: int, path: Path) 
     """
     check_writable(path)
     with database.read() as session:
-        comparison = _Comparison(session, _job(session, job_id), _job(session, before_id))
+        comparison = compare_jobs(session, job_id, before_id)
         num_changed = write_rows(path, comparison.changes(), COLUMNS)
         return comparison.difference(num_changed)
+
+
+def compare_jobs(session: Session, job_id: int, before_id: int) -> "JobComparison":
+    """Put two jobs side by side.
+
+    Args:
+        session: a transaction that stays open while they are gone through.
+        job_id: the later job.
+        before_id: the earlier one.
+
+    Raises:
+        UnknownJobError: one is not there.
+        UsageError: one of them has no labels.
+    """
+    return JobComparison(session, _job(session, job_id), _job(session, before_id))
 
 
 def _job(session: Session, job_id: int) -> JobTable:
@@ -81,7 +96,7 @@ def _job(session: Session, job_id: int) -> JobTable:
     return job
 
 
-class _Comparison:
+class JobComparison:
     """Two jobs, gone through side by side: by their images' places if one was made of the other, else by their names.
 
     Both are read in that order and merged here. Left to the databases, which know nothing of how many images a job has,

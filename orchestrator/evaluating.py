@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import DatasetError
-from core.jobs import DEFAULT_CHUNK_SIZE, JobRequest, LabelOptions
+from core.jobs import DEFAULT_CHUNK_SIZE, Idempotency, JobRequest, LabelOptions
 from core.labels import ClassLabel
 from core.settings import Settings
 from core.types import JobKind, Priority, ResizeMode, Split
 from db.database import Database
-from db.ledger import accepting, control
+from db.ledger import accepting
 from db.ledger.progress import models_of
 from db.model_tables import EvaluationTable
 from db.models import find_model
@@ -27,7 +27,7 @@ from db.tables import JobTable
 from db.trainings import NewEvaluation, add_evaluation
 from orchestrator.datasets import Dataset
 from orchestrator.naming import ModelName, model_id_of, parse_model
-from orchestrator.submitting import Submitted, check_resize
+from orchestrator.submitting import Submitted, check_resize, resume_same
 from orchestrator.training import DatasetRequest, accept_samples
 from workers.access import Access
 from workers.ml.catalog import get_backbone
@@ -47,6 +47,7 @@ class EvaluateRequest:
     dataset: DatasetRequest
     resize: ResizeMode | None = None  # a trained model has its own
     priority: Priority = Priority.BULK
+    idempotency: Idempotency | None = None
 
 
 def submit_evaluation(database: Database, settings: Settings, request: EvaluateRequest) -> Submitted:
@@ -65,10 +66,9 @@ def submit_evaluation(database: Database, settings: Settings, request: EvaluateR
     options = LabelOptions(resize=request.resize or ResizeMode.CROP)
     request_hash = _hash(request, model)
     with database.write() as session:
-        unfinished = accepting.find_unfinished(session, request_hash)
-        if unfinished is not None:
-            control.resume(session, unfinished, priority=request.priority)
-            return Submitted(unfinished, is_resumed=True)
+        resumed = resume_same(session, request_hash, request.priority, request.idempotency)
+        if resumed is not None:
+            return resumed
         dataset = _in_classes_of(session, model, dataset)
         job_id = accepting.accept(
             session,
@@ -80,6 +80,7 @@ def submit_evaluation(database: Database, settings: Settings, request: EvaluateR
                 options=options,
                 priority=request.priority,
                 kind=JobKind.EVALUATE,
+                idempotency=request.idempotency,
             ),
         )
         accept_samples(session, job_id, dataset, chunk_size=DEFAULT_CHUNK_SIZE)

@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 from core.errors import UsageError
-from core.jobs import LabelOptions
+from core.jobs import Idempotency, LabelOptions
 from core.settings import Settings
 from db.database import Database
 from db.ledger.control import get_job
 from orchestrator.submitting import LabelRequest, Submitted, submit
 
 
-def submit_relabel(database: Database, settings: Settings, job_id: int, model: str) -> Submitted:
+def submit_relabel(
+    database: Database, settings: Settings, job_id: int, model: str, *, idempotency: Idempotency | None = None
+) -> Submitted:
     """Ask for the images of a job again.
 
     They are treated as they were. Features that are kept are used again, so that a head on the same network computes
@@ -21,6 +23,7 @@ def submit_relabel(database: Database, settings: Settings, job_id: int, model: s
         settings: what may be read.
         job_id: whose images.
         model: which version labels them, as a user types it.
+        idempotency: what tells this request from another like it.
 
     Raises:
         UnknownJobError: there is no such job.
@@ -33,4 +36,5 @@ def submit_relabel(database: Database, settings: Settings, job_id: int, model: s
     # Thresholds are those of the other version.
     options = replace(LabelOptions.from_json(job.options), thresholds={})
     name = f"{job.name}, again with {model}"
-    return submit(database, settings, LabelRequest([f"job:{job_id}"], [model], options, name=name))
+    request = LabelRequest([f"job:{job_id}"], [model], options, name=name, idempotency=idempotency)
+    return submit(database, settings, request)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from core.errors import UsageError
-from core.jobs import JobRequest, LabelOptions
+from core.jobs import Idempotency, JobRequest, LabelOptions
 from core.settings import Settings
 from core.types import LabelPrecision, Priority, ResizeMode
 from db.database import Database
@@ -35,6 +37,7 @@ class LabelRequest:
     allow_http: bool = False
     resize_is_asked: bool = False  # whether the user said how to resize; a trained model has its own way
     abstain: float | None = None  # wished precision, below which predictions need a human look; None: none do
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,9 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
                 ensure_weights(get_backbone(model.backbone))
     request_hash = _hash(specs, models, request)
     with database.write() as session:
-        unfinished = accepting.find_unfinished(session, request_hash)
-        if unfinished is not None:
-            control.resume(session, unfinished, priority=request.priority)
-            return Submitted(unfinished, is_resumed=True)
+        resumed = resume_same(session, request_hash, request.priority, request.idempotency)
+        if resumed is not None:
+            return resumed
         model_ids = [model_id_of(session, model) for model in models]
         thresholds = thresholds_of(session, model_ids, request.abstain)
         job_id = accepting.accept(
@@ -85,9 +87,28 @@ def submit(database: Database, settings: Settings, request: LabelRequest) -> Sub
                 request_hash=request_hash,
                 options=replace(request.options, thresholds=thresholds),
                 priority=request.priority,
+                idempotency=request.idempotency,
             ),
         )
     return Submitted(job_id, is_resumed=False)
+
+
+def resume_same(
+    session: Session, request_hash: str, priority: Priority, idempotency: Idempotency | None
+) -> Submitted | None:
+    """Go on with the unfinished job that made the same request, if there is one.
+
+    Args:
+        session: a writing transaction.
+        request_hash: what was asked.
+        priority: how soon it is to be done from now on.
+        idempotency: a request that has a key of its own becomes a job of its own.
+    """
+    unfinished = None if idempotency is not None else accepting.find_unfinished(session, request_hash)
+    if unfinished is None:
+        return None
+    control.resume(session, unfinished, priority=priority)
+    return Submitted(unfinished, is_resumed=True)
 
 
 def check_resize(models: Sequence[ModelName], asked: ResizeMode | None) -> None:

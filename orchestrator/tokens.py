@@ -9,15 +9,17 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from core.errors import UsageError
 from core.types import Scope
+from db.api_tables import TokenTable
 from db.clock import read_now
 from db.database import Database
-from db.tokens import USED_WITHIN_S, NewToken, add_token, find_valid, note_use
+from db.tokens import USED_WITHIN_S, NewToken, add_token, find_valid, list_tokens, note_use
 
 PREFIX = "ly"
 _ID_BYTES = 6
@@ -35,6 +37,23 @@ class Caller:
     token_id: str | None  # None: nobody is asked for a token here
     name: str
     scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSummary:
+    """A token, without what makes it one."""
+
+    id: str
+    name: str
+    scope: Scope  # the widest
+    state: str  # valid, expired, revoked
+    created_at: float  # seconds since 1970
+    expires_at: float | None  # None: never
+    used_at: float | None  # to the minute; None: never
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, in the order of the fields."""
+        return asdict(self)
 
 
 # Where only this machine can ask, whoever asks may do all that the command line does.
@@ -63,6 +82,29 @@ def make_token(session: Session, name: str, scope: Scope, *, lasts_s: float | No
     token_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
     add_token(session, NewToken(token_id, name, hash_secret(secret), scopes_within(scope), lasts_s))
     return f"{PREFIX}_{token_id}_{secret}", token_id
+
+
+def summarise_tokens(session: Session) -> list[TokenSummary]:
+    """All tokens, the oldest first."""
+    now = read_now(session)
+    return [
+        TokenSummary(
+            id=token.id,
+            name=token.name,
+            scope=max(map(Scope, token.scopes), key=list(Scope).index),
+            state=_state(token, now),
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            used_at=token.used_at,
+        )
+        for token in list_tokens(session)
+    ]
+
+
+def _state(token: TokenTable, now_s: float) -> str:
+    if token.revoked_at is not None:
+        return "revoked"
+    return "expired" if token.expires_at is not None and token.expires_at <= now_s else "valid"
 
 
 def scopes_within(scope: Scope) -> Sequence[Scope]:

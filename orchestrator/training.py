@@ -11,19 +11,19 @@ from sqlalchemy.orm import Session
 
 from core.errors import UsageError
 from core.items import escape_name, unescape_name
-from core.jobs import JobRequest
+from core.jobs import Idempotency, JobRequest
 from core.labels import ClassLabel
 from core.settings import Settings
 from core.training import TrainOptions
 from core.types import JobKind, Priority, TrainMode
 from db.database import Database
-from db.ledger import accepting, control
+from db.ledger import accepting
 from db.models import NewModel, add_version, latest_model
 from db.results import class_names
 from db.samples import add_samples
 from orchestrator.datasets import Dataset, check_readable, check_splittable, open_dataset
 from orchestrator.naming import check_new_name
-from orchestrator.submitting import Submitted
+from orchestrator.submitting import Submitted, resume_same
 from workers.access import Access
 from workers.images.suspicion import isolated_images
 from workers.ml.catalog import get_backbone, get_published_backbone
@@ -97,6 +97,7 @@ class TrainRequest:
     name: str  # of the model
     options: TrainOptions  # its classes are filled in from the dataset
     priority: Priority = Priority.BULK
+    idempotency: Idempotency | None = None
 
 
 def submit_training(database: Database, settings: Settings, request: TrainRequest) -> Submitted:
@@ -119,10 +120,9 @@ def submit_training(database: Database, settings: Settings, request: TrainReques
         ensure_weights(get_backbone(options.backbone))
     request_hash = _hash(request, options)
     with database.write() as session:
-        unfinished = accepting.find_unfinished(session, request_hash)
-        if unfinished is not None:
-            control.resume(session, unfinished, priority=request.priority)
-            return Submitted(unfinished, is_resumed=True)
+        resumed = resume_same(session, request_hash, request.priority, request.idempotency)
+        if resumed is not None:
+            return resumed
         return Submitted(_accept(session, request, options, dataset, request_hash), is_resumed=False)
 
 
@@ -146,6 +146,7 @@ def _accept(session: Session, request: TrainRequest, options: TrainOptions, data
             options=options,
             priority=request.priority,
             kind=JobKind.TRAIN,
+            idempotency=request.idempotency,
         ),
     )
     model.job_id = job_id

@@ -7,7 +7,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from core.jobs import Progress, StageSeconds
-from core.types import ChunkState
+from core.types import ChunkState, JobKind, JobState
 from db.ledger.control import get_job
 from db.model_tables import ModelTable
 from db.tables import ChunkTable, JobModelTable, JobTable, ResultTable, WorkerTable, chunk_is
@@ -31,10 +31,23 @@ def progress(session: Session, job_id: int) -> Progress:
     return Progress(job.num_planned, job.planned_at is not None, *(int(value) for value in sums))
 
 
-def list_jobs(session: Session, *, limit: int = 50, before: int | None = None) -> Sequence[JobTable]:
+def list_jobs(
+    session: Session,
+    *,
+    limit: int = 50,
+    before: int | None = None,
+    kind: JobKind | None = None,
+    state: JobState | None = None,
+) -> Sequence[JobTable]:
     """The newest jobs, newest first; `before` is the last id of the page in front."""
     query = select(JobTable).order_by(JobTable.id.desc()).limit(limit)
-    return session.scalars(query if before is None else query.where(JobTable.id < before)).all()
+    if before is not None:
+        query = query.where(JobTable.id < before)
+    if kind is not None:
+        query = query.where(JobTable.kind == kind)
+    if state is not None:
+        query = query.where(JobTable.state == state)
+    return session.scalars(query).all()
 
 
 def models_of(session: Session, job_id: int) -> Sequence[ModelTable]:

@@ -14,26 +14,13 @@ def backbones(*, as_json: AsJson = False) -> None:
     """List every backbone: input size, parameters, feature size, whether its weights are in the cache."""
     from rich.table import Table
 
+    from orchestrator.backbones import list_backbones
     from orchestrator.cli.printing import console, print_json, print_line
     from workers.ml.catalog import BACKBONES
-    from workers.ml.weights import is_cached, keras_home
+    from workers.ml.weights import keras_home
 
     if as_json:
-        print_json(
-            [
-                {
-                    "name": spec.name,
-                    "input_height": spec.size_hw[0],
-                    "input_width": spec.size_hw[1],
-                    "num_parameters": spec.num_parameters,
-                    "feature_size": spec.feature_size,
-                    "weights_file": spec.weights_file,
-                    "is_published": spec.is_published,
-                    "is_cached": is_cached(spec),
-                }
-                for spec in BACKBONES.values()
-            ]
-        )
+        print_json([summary.to_json() for summary in list_backbones()])
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("backbone")

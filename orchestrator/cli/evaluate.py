@@ -4,8 +4,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from core.types import ResizeMode
-from orchestrator.cli.label import PriorityName
+from core.types import PriorityName, ResizeMode
 from orchestrator.cli.train import Classes, ImageColumn, LabelColumn, split_names
 
 
@@ -37,7 +36,6 @@ def evaluate(
     """
     from functools import partial
 
-    from core.types import Priority
     from orchestrator.cli.context import open_context
     from orchestrator.cli.running import Outputs, exit_with, run
     from orchestrator.evaluating import EvaluateRequest, submit_evaluation
@@ -53,7 +51,7 @@ def evaluate(
             allow_http=allow_http,
         ),
         resize=resize,
-        priority=Priority[priority.name],
+        priority=priority.priority,
     )
     with open_context() as context:
         summary = run(context, partial(submit_evaluation, request=request), Outputs(as_json=as_json))

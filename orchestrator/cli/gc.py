@@ -1,17 +1,15 @@
 """`labelyard gc`: letting go of what nobody needs any more."""
 
-import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from orchestrator.cli.quantities import parse_age, parse_size
+
 if TYPE_CHECKING:
     from orchestrator.cleaning import Leftover
-
-_AGES_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
-_SIZES = {"MB": 1000**2, "GB": 1000**3, "TB": 1000**4}
 
 
 def gc(
@@ -34,7 +32,9 @@ def gc(
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_json, print_line
 
-    rules = Rules(_parse(older_than, _AGES_S, "--older-than"), _parse_size(max_size))
+    rules = Rules(
+        parse_age(older_than, "--older-than"), None if max_size is None else parse_size(max_size, "--max-size")
+    )
     with open_context() as opened:
         place = Place(opened.database, opened.settings, rules)
         if as_json:
@@ -71,17 +71,3 @@ def _print(found: "Sequence[Leftover]", heading: str) -> None:
         size = "" if one.num_bytes is None else decimal(one.num_bytes)
         table.add_row(one.kind, f"{one.number:,}", size, printable(one.what))
     console().print(table)
-
-
-def _parse_size(text: str | None) -> int | None:
-    return None if text is None else int(_parse(text, _SIZES, "--max-size"))
-
-
-def _parse(text: str, units: dict[str, int], option: str) -> float:
-    from core.errors import UsageError
-
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)({'|'.join(units)})", text)
-    if match is None:
-        example = ", ".join(f"30{unit}" for unit in units)
-        raise UsageError(f"{option}: received {text!r}. Expected a number with its unit: {example}.")
-    return float(match[1]) * units[match[2]]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from orchestrator.cli.label import PriorityName
+from core.types import PriorityName
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -119,10 +119,9 @@ def set_priority(
     priority: Annotated[PriorityName, typer.Argument(help="urgent goes before bulk.", metavar="urgent|bulk")],
 ) -> None:
     """Have a job done sooner or later than others, from the next chunk on that any worker takes."""
-    from core.types import Priority
     from orchestrator.steering import set_priority as set_all
 
-    _steer(lambda database: set_all(database, jobs, Priority[priority.name]))
+    _steer(lambda database: set_all(database, jobs, priority.priority))
 
 
 def _steer(act: Callable[["Database"], list[str]]) -> None:

@@ -1,21 +1,13 @@
 """`labelyard label`: the main job."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from core.types import LabelPrecision, ResizeMode
+from core.types import LabelPrecision, PriorityName, ResizeMode
 
 DEFAULT_MODEL = "mobilenet"
-
-
-class PriorityName(StrEnum):
-    """`core.types.Priority`, as typed."""
-
-    URGENT = "urgent"
-    BULK = "bulk"
 
 
 def label(
@@ -84,7 +76,6 @@ def label(
     from functools import partial
 
     from core.jobs import LabelOptions
-    from core.types import Priority
     from orchestrator.cli.context import open_context
     from orchestrator.cli.running import Outputs, accept_only, exit_with, run
     from orchestrator.submitting import LabelRequest, submit
@@ -100,7 +91,7 @@ def label(
             precision=precision,
             force_int8=force_int8,
         ),
-        priority=Priority[priority.name],
+        priority=priority.priority,
         name=job_name,
         column=column,
         allow_http=allow_http,

@@ -22,6 +22,7 @@ from orchestrator.cli import (
     schedule,
     serve,
     setup,
+    tokens,
     train,
     worker,
     workers,
@@ -41,6 +42,7 @@ app.command("demo")(demo.demo)
 app.command("export")(jobs.export)
 app.command("backbones")(catalogue.backbones)
 app.command("show")(catalogue.show)
+app.command("up")(serve.up)
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("workers")(workers.workers)
@@ -53,6 +55,7 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(review.app, name="review")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(notifications.app, name="notifications")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(features.app, name="features")
 app.add_typer(db.app, name="db")
 

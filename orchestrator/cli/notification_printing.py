@@ -1,13 +1,13 @@
 """Notifications as a table on standard output."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.table import Table
 
 from db.schedule_tables import NotificationTable
 from orchestrator.cli.printing import MIN_TEXT_WIDTH, console, print_line, printable
 from orchestrator.cli.times import when
+from orchestrator.notifying.listing import state_of
 from orchestrator.notifying.sentences import subject_of
 
 
@@ -25,31 +25,9 @@ def print_notifications(rows: Sequence[NotificationTable]) -> None:
         table.add_row(
             when(row.created_at),
             row.channel,
-            _state(row),
+            state_of(row),
             str(row.attempts),
             printable(subject_of(row.event, row.payload)),
             printable(row.problem or ""),
         )
     console().print(table)
-
-
-def to_json(row: NotificationTable) -> dict[str, Any]:
-    """Plain values."""
-    return {
-        "id": row.id,
-        "event": row.event,
-        "channel": row.channel,
-        "state": _state(row),
-        "created_at": row.created_at,
-        "delivered_at": row.delivered_at,
-        "attempts": row.attempts,
-        "next_try_at": row.next_try_at,
-        "problem": row.problem,
-        "data": row.payload,
-    }
-
-
-def _state(row: NotificationTable) -> str:
-    if row.delivered_at is not None:
-        return "delivered"
-    return "waiting" if row.next_try_at is not None else "given up"

@@ -20,13 +20,14 @@ def list_all(
         return
     from db.notifications import list_notifications
     from orchestrator.cli.context import open_context
-    from orchestrator.cli.notification_printing import print_notifications, to_json
+    from orchestrator.cli.notification_printing import print_notifications
     from orchestrator.cli.printing import print_json
+    from orchestrator.notifying.listing import NotificationSummary
 
     with open_context() as opened, opened.database.read() as session:
         rows = list(list_notifications(session, limit=NUM_SHOWN))
     if as_json:
-        print_json([to_json(row) for row in rows])
+        print_json([NotificationSummary.of(row).to_json() for row in rows])
     else:
         print_notifications(rows)
 

@@ -1,19 +1,39 @@
-"""`labelyard serve`: the orchestrator as a process that stays."""
+"""`labelyard serve`, `labelyard up`: the orchestrator as a process that stays."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
 
+DEFAULT_ADDRESS = "127.0.0.1:8600"
 
-def serve() -> None:
+Listen = Annotated[
+    Optional[str],
+    typer.Option(
+        help="Where to answer HTTP: the API, the dashboard. LABELYARD_LISTEN if not said.", metavar="HOST:PORT"
+    ),
+]
+
+
+def serve(*, listen: Listen = None) -> None:
     """Plan, schedule, sweep and conclude until stopped (Ctrl-C, SIGTERM); without a broker, work as well."""
+    _serve(listen, default=None)
+
+
+def up(*, listen: Listen = None) -> None:
+    """Start all of Labelyard on this machine: the dashboard and the HTTP API, schedules and a worker."""
+    _serve(listen, default=DEFAULT_ADDRESS)
+
+
+def _serve(listen: str | None, *, default: str | None) -> None:
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_line
     from orchestrator.notifying import notify_and_deliver
     from orchestrator.notifying.channels import channels_of
     from orchestrator.scheduling.ticking import tick
-    from orchestrator.serving.orchestrator import parts_of
+    from orchestrator.serving.orchestrator import http_part, parts_of
     from orchestrator.serving.orchestrator import serve as run
     from orchestrator.watching import make_waker
 
@@ -21,7 +41,10 @@ def serve() -> None:
     with open_context() as context:
         waker = make_waker(context.settings, context.database)
         deliver = notify_and_deliver if channels_of(context.settings) else None
-        parts = parts_of(context.database, context.settings, waker, tick=tick, deliver=deliver)
+        parts = list(parts_of(context.database, context.settings, waker, tick=tick, deliver=deliver))
+        address = listen or context.settings.listen or default
+        if address is not None:
+            parts.append(http_part(context.database, context.settings, waker, address))
         width = max(len(part.name) for part in parts)
         for part in parts:
             print_line(f"{part.name:<{width}}  {part.does}")

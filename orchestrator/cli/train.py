@@ -5,8 +5,7 @@ from typing import Annotated, Optional
 import typer
 
 from core.training import DEFAULT_MAX_BAD_SHARE, DEFAULT_NUM_EPOCHS, DEFAULT_PATIENCE, DEFAULT_VAL_SHARE
-from core.types import Augment, ClassWeights, ResizeMode, TrainMode
-from orchestrator.cli.label import PriorityName
+from core.types import Augment, ClassWeights, PriorityName, ResizeMode, TrainMode
 
 DEFAULT_BACKBONE = "mobilenet"
 
@@ -88,7 +87,6 @@ def train(
     from functools import partial
 
     from core.training import TrainOptions
-    from core.types import Priority
     from orchestrator.cli.context import open_context
     from orchestrator.cli.running import Outputs, accept_only, exit_with, run
     from orchestrator.training import DatasetRequest, TrainRequest, submit_training
@@ -120,7 +118,7 @@ def train(
             resize=resize,
             max_bad_share=parse_share(max_bad),
         ),
-        priority=Priority[priority.name],
+        priority=priority.priority,
     )
     with open_context() as context:
         accept, outputs = partial(submit_training, request=request), Outputs(as_json=as_json)

@@ -72,6 +72,26 @@ def parts_of(
     return parts
 
 
+def http_part(database: Database, settings: Settings, waker: Waker, address: str) -> Part:
+    """Make the service that answers HTTP.
+
+    Args:
+        database: the ledger.
+        settings: what may be read, how much may be sent.
+        waker: who wakes workers.
+        address: `HOST:PORT`.
+
+    Raises:
+        UsageError: the address cannot be read, or not be served safely.
+        SetupError: something else listens there.
+    """
+    # FastAPI costs start-up time that those need not pay who serve no HTTP.
+    from orchestrator.serving.web import WebServer  # noqa: PLC0415
+
+    server = WebServer.open(database, settings, waker, address)
+    return Part("http", f"answers at {server.url}", server)
+
+
 def serve(parts: Sequence[Part], told_to_stop: SimpleQueue[int]) -> None:
     """Run services until something is put into the queue."""
     services = [part.service for part in parts]

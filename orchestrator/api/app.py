@@ -1,0 +1,108 @@
+"""The app: its routes, what guards them, and its description by OpenAPI 3.1."""
+
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from limits import RateLimitItem, parse
+
+from core.errors import UsageError
+from core.settings import Settings
+from orchestrator.api.answers import Answer
+from orchestrator.api.backend import Backend
+from orchestrator.api.callers import Rates
+from orchestrator.api.guarding import Guard
+from orchestrator.api.problems import Problem, answer_with_problems, documented
+from orchestrator.api.routes import (
+    health,
+    jobs,
+    labels,
+    models,
+    results,
+    review,
+    schedules,
+    training,
+    upkeep,
+    uploads,
+)
+
+PREFIX = "/api/v1"
+# Of a body that is no file. Ten thousand labels take a fifth of it.
+MAX_BODY_BYTES = 4 * 1024**2
+# What a form has around its files.
+_FORM_OVERHEAD_BYTES = 1024**2
+_ROUTERS = (jobs, results, training, models, schedules, labels, review, upkeep)
+_EVERYWHERE = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+
+def create_app(backend: Backend) -> FastAPI:
+    """Make the app.
+
+    Args:
+        backend: what its routes work with.
+
+    Raises:
+        UsageError: a setting cannot be read.
+    """
+    app = FastAPI(
+        title="Labelyard",
+        version=version("labelyard"),
+        default_response_class=Answer,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.state.backend = backend
+    app.state.rates = Rates(_parse_rate(backend.settings))
+    app.add_middleware(Guard, only_local_names=not backend.asks_for_tokens)
+    answer_with_problems(app)
+    app.include_router(health.router)
+    for module in _ROUTERS:
+        app.include_router(module.router, prefix=PREFIX, responses=documented(*_EVERYWHERE))
+    app.include_router(
+        uploads.router,
+        prefix=PREFIX,
+        responses=documented(*_EVERYWHERE),
+        max_body_size=backend.settings.max_upload_bytes + _FORM_OVERHEAD_BYTES,
+    )
+    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way
+    return app
+
+
+def _parse_rate(settings: Settings) -> RateLimitItem:
+    try:
+        return parse(settings.rate_limit)
+    except ValueError as error:
+        raise UsageError(
+            f"Setting LABELYARD_RATE_LIMIT: received {settings.rate_limit!r}. Expected a number and a time, such as "
+            "1200/minute."
+        ) from error
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        description = get_openapi(title=app.title, version=app.version, routes=app.routes, description=_DESCRIPTION)
+        schemas = description["components"]["schemas"]
+        schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schemas["Problem"].pop("$defs", {})
+        app.openapi_schema = description
+    return app.openapi_schema
+
+
+_DESCRIPTION = (
+    "Labels images in bulk and trains classifiers: what the `labelyard` command does, for programs. Errors are problem "
+    "documents (RFC 9457). Times are seconds since 1970."
+)

@@ -1,0 +1,130 @@
+"""Models: what there is, how good each is, which is in use; carrying one elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from db.promotions import promote as take_into_use
+from db.promotions import roll_back
+from orchestrator.api.backend import BackendDependency
+from orchestrator.api.callers import Admin, Reader
+from orchestrator.api.fields import Name
+from orchestrator.api.made_files import made_file
+from orchestrator.api.receiving import received_file
+from orchestrator.carrying import MAX_NUM_BYTES, export_model, import_model
+from orchestrator.comparing import Comparison, compare_models
+from orchestrator.models import ModelSummary, summarise_model, summarise_models
+from orchestrator.naming import find_trained
+from orchestrator.reporting import write_report
+from workers.exporting import ExportFormat
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+_NAME = r"^[^\x00-\x1f\x7f/@]+$"
+ModelNameText = Annotated[
+    str, PathParameter(max_length=200, pattern=_NAME, description="The name that versions share.")
+]
+Version = Annotated[int, PathParameter(ge=1, le=2**31 - 1, description="Which version of that name.")]
+
+
+class Imported(BaseModel):
+    """What a file became."""
+
+    model: str
+    is_champion: bool = Field(description="Whether the bare name means it.")
+
+
+@router.get("")
+def list_all(backend: BackendDependency, _: Reader) -> list[ModelSummary]:
+    """List models of your own, every version of each."""
+    return backend.database.query(summarise_models)
+
+
+@router.get("/compare")
+def compare(
+    backend: BackendDependency,
+    _: Reader,
+    first: Annotated[Name, Query(description="NAME or NAME@VERSION.")],
+    second: Annotated[Name, Query(description="What to compare it with.")],
+) -> Comparison:
+    """Compare two models on the images that neither has learned from."""
+    return backend.database.query(lambda session: compare_models(session, first, second))
+
+
+@router.post("/import", openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}})
+async def import_file(
+    request: Request,
+    backend: BackendDependency,
+    _: Admin,
+    name: Annotated[Name | None, Query(description="What to call it here; its own name if not given.")] = None,
+) -> Imported:
+    """Bring a model from another Labelyard, as `models export --format safetensors` wrote it."""
+
+    def use(path: Path) -> Imported:
+        label, is_champion = import_model(backend.database, path, name=name)
+        return Imported(model=label, is_champion=is_champion)
+
+    return await received_file(request, "model.safetensors", MAX_NUM_BYTES, use)
+
+
+@router.get("/{name}")
+def show(backend: BackendDependency, _: Reader, name: ModelNameText) -> ModelSummary:
+    """Show the champion of a name."""
+    return _summary(backend, name)
+
+
+@router.post("/{name}/rollback")
+def rollback(backend: BackendDependency, _: Admin, name: ModelNameText) -> ModelSummary:
+    """Take the champion before the present one into use again."""
+    with backend.database.write() as session:
+        find_trained(session, name)
+        roll_back(session, name)
+    return _summary(backend, name)
+
+
+@router.get("/{name}/versions/{version}")
+def show_version(backend: BackendDependency, _: Reader, name: ModelNameText, version: Version) -> ModelSummary:
+    """Show one version."""
+    return _summary(backend, f"{name}@{version}")
+
+
+@router.post("/{name}/versions/{version}/promote")
+def promote(backend: BackendDependency, _: Admin, name: ModelNameText, version: Version) -> ModelSummary:
+    """Take a version into use: from now on its bare name means it."""
+    text = f"{name}@{version}"
+    with backend.database.write() as session:
+        take_into_use(session, find_trained(session, text))
+    return _summary(backend, text)
+
+
+@router.get("/{name}/versions/{version}/export", response_class=FileResponse)
+def export(
+    backend: BackendDependency,
+    _: Reader,
+    name: ModelNameText,
+    version: Version,
+    export_format: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.SAFETENSORS,
+) -> FileResponse:
+    """Send a version as a file: for Keras, for ONNX Runtime, or for another Labelyard."""
+    text = f"{name}@{version}"
+    return made_file(
+        f"{name}-{version}.{export_format}",
+        lambda path: export_model(backend.database, text, format_name=export_format, path=path),
+    )
+
+
+@router.get("/{name}/versions/{version}/report", response_class=FileResponse)
+def report(backend: BackendDependency, _: Reader, name: ModelNameText, version: Version) -> FileResponse:
+    """Send a page about a version: curves, confusion, calibration, its worst mistakes."""
+    text = f"{name}@{version}"
+    return made_file(
+        f"{name}-{version}.html", lambda path: write_report(backend.database, backend.settings, text, path)
+    )
+
+
+def _summary(backend: BackendDependency, text: str) -> ModelSummary:
+    return backend.database.query(lambda session: summarise_model(session, find_trained(session, text)))

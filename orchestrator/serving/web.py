@@ -1,0 +1,125 @@
+"""The HTTP server as a service of the orchestrator: uvicorn in a thread of its own."""
+
+import ipaddress
+import re
+import socket
+import threading
+from typing import Self
+
+import structlog
+import uvicorn
+
+from core.errors import SetupError, UsageError
+from core.settings import Settings
+from db.database import Database
+from orchestrator.api.app import create_app
+from orchestrator.api.backend import Backend
+from workers.waking import Waker
+
+logger = structlog.get_logger(__name__)
+
+# How long requests that are being answered may take when the server stops; those who follow a job are cut off.
+STOP_TIMEOUT_S = 3
+MAX_CONNECTIONS = 512
+_ADDRESS = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
+
+
+class WebServer:
+    """Answers HTTP from `start` to `stop`.
+
+    Args:
+        server: uvicorn's.
+        listener: where it listens already, so that whoever starts it knows that it can.
+    """
+
+    def __init__(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        self._server = server
+        self._listener = listener
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+
+    @classmethod
+    def open(cls, database: Database, settings: Settings, waker: Waker, address: str) -> Self:
+        """Listen, and answer once it is started.
+
+        Raises:
+            UsageError: the address cannot be read, or others reach it who could have any file of this machine read.
+            SetupError: something else listens there.
+        """
+        listener = _listen(*read_address(address))
+        try:
+            is_local = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+            if not is_local:
+                _require_roots(settings, address)
+            app = create_app(Backend(database, settings, waker, asks_for_tokens=not is_local))
+        except BaseException:
+            listener.close()
+            raise
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
+            limit_concurrency=MAX_CONNECTIONS,
+        )
+        return cls(uvicorn.Server(config), listener)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer what is being asked, and no more."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._listener])
+
+
+def read_address(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match["port"]) > 65535:  # noqa: PLR2004 - the largest port there is
+        raise UsageError(f"Received {text!r} as an address to listen on. Expected HOST:PORT, such as 127.0.0.1:8600.")
+    return match["ipv6"] or match["host"], int(match["port"])
+
+
+def _require_roots(settings: Settings, address: str) -> None:
+    if not settings.source_roots:
+        raise UsageError(
+            f"{address} can be reached from other machines, and LABELYARD_SOURCE_ROOTS is empty: whoever has a token "
+            "could have any file of this machine read. Set it to the folders and addresses that jobs may read, or "
+            "listen on 127.0.0.1."
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError(f"{host} is no address of this machine: {error.strerror}.") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(MAX_CONNECTIONS)
+    except OSError as error:
+        listener.close()
+        raise SetupError(
+            f"{host}:{port} cannot be listened on: {error.strerror}. Stop what listens there, or choose another "
+            "address: --listen HOST:PORT."
+        ) from error
+    return listener

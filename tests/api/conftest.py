@@ -1,0 +1,61 @@
+"""Fixtures of the HTTP API's tests: the real server on a port of its own, and a client that speaks HTTP to it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core.settings import Settings
+from core.types import Scope
+from db.database import Database
+from orchestrator.serving.web import WebServer
+from orchestrator.tokens import make_token
+from workers.waking import NullWaker
+
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Those of a server that may read what the test made."""
+    return Settings(home=tmp_path / "state", database_url=database_url, source_roots=[str(tmp_path)], min_free_bytes=0)
+
+
+@pytest.fixture
+def serve(ledger: Database, settings: Settings) -> Iterator[Serve]:
+    """Starts servers, and makes clients for them."""
+    servers: list[WebServer] = []
+    clients: list[httpx.Client] = []
+
+    def start(address: str = "127.0.0.1:0", **changes: object) -> httpx.Client:
+        server = WebServer.open(ledger, settings.model_copy(update=changes), NullWaker(), address)
+        server.start()
+        servers.append(server)
+        port = server.url.rpartition(":")[2]
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        clients.append(client)
+        return client
+
+    yield start
+    for client in clients:
+        client.close()
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def api(serve: Serve) -> httpx.Client:
+    """A client of a server that only this machine can ask, so that nobody needs a token."""
+    return serve()
+
+
+@pytest.fixture
+def token(ledger: Database) -> Callable[..., str]:
+    """Makes tokens."""
+
+    def make(scope: Scope = Scope.ADMIN, *, lasts_s: float | None = None) -> str:
+        with ledger.write() as session:
+            return make_token(session, "tester", scope, lasts_s=lasts_s)[0]
+
+    return make
