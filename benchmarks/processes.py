@@ -30,6 +30,16 @@ def fresh_servers() -> Iterator[tuple[dict[str, str], str]]:
 
 
 @contextmanager
+def postgres_server() -> Iterator[str]:
+    """The URL of an empty database of a PostgreSQL of its own."""
+    sys.path.insert(0, str(places.ROOT / "tests"))
+    from servers import PostgresServer, database  # noqa: PLC0415 - only where they are needed
+
+    with PostgresServer() as postgres, database(postgres.url, "bench") as url:
+        yield url
+
+
+@contextmanager
 def running_worker(command: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A worker that is told to stop at the end, and made to if it does not."""
     with subprocess.Popen(  # noqa: S603 - our own
