@@ -1,22 +1,30 @@
 """Putting a worker's runtime together. Nothing heavy is imported before the first backbone is loaded."""
 
+import time
+from collections.abc import Callable
+
 import structlog
 from threadpoolctl import threadpool_limits
 
 from core.errors import EngineError, SetupError, WeightsError
 from core.settings import Settings
+from core.tracing import tracer_of
 from core.types import JobKind
 from db.database import Database
 from db.schema import require_schema
 from db.workers import WorkerIdentity, report_unfit
 from workers.devices import describe_device, require_device
 from workers.images.loading import build_image_loader
-from workers.ml.model_cache import BackboneCache
+from workers.metrics.counting import Metrics, metrics_of_process
+from workers.ml.model_cache import BackboneCache, LoadedBackbone
 from workers.quantized import load_any
 from workers.runtime import Runtime
 from workers.trained import HeadCache
 
 logger = structlog.get_logger(__name__)
+
+# What a worker is called where its traces are looked at.
+SERVICE = "labelyard-worker"
 
 
 def build_runtime(
@@ -50,16 +58,19 @@ def build_runtime(
     except SetupError:
         database.close()
         raise
+    metrics = metrics_of_process()
     runtime = Runtime(
         settings=settings,
         database=database,
         identity=identity,
         images=build_image_loader(settings),
-        backbones=BackboneCache(lambda name: load_any(name, settings, database), max_bytes=settings.model_memory_bytes),
+        backbones=BackboneCache(_loader(settings, database, metrics), max_bytes=settings.model_memory_bytes),
         heads=HeadCache(database),
         kinds=kinds,
         only_job=only_job,
         device=describe_device(settings),
+        metrics=metrics,
+        tracer=tracer_of(settings, SERVICE),
     )
     if only_job is None:
         _preload(runtime)
@@ -78,6 +89,16 @@ def require_fitness(settings: Settings, identity: WorkerIdentity, database: Data
         with database.write() as session:
             report_unfit(session, identity, str(error))
         raise
+
+
+def _loader(settings: Settings, database: Database, metrics: Metrics) -> Callable[[str], LoadedBackbone]:
+    def load(name: str) -> LoadedBackbone:
+        started_at_s = time.monotonic()
+        loaded = load_any(name, settings, database)
+        metrics.loaded(time.monotonic() - started_at_s)
+        return loaded
+
+    return load
 
 
 def _preload(runtime: Runtime) -> None:

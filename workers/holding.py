@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 
 import structlog
 
@@ -70,7 +72,9 @@ class HeldLease:
         """Hold the lease also between two calls of `progressed`, if they are not too far apart."""
         self._progressed_at_s = time.monotonic()
         ended = threading.Event()
-        keeper = threading.Thread(target=self._keep, args=(ended,), name="lease-keeper", daemon=True)
+        # In the context of this thread: its log lines name the chunk.
+        work = partial(copy_context().run, self._keep, ended)
+        keeper = threading.Thread(target=work, name="lease-keeper", daemon=True)
         keeper.start()
         try:
             yield
@@ -94,7 +98,7 @@ class HeldLease:
             # There is time for several more tries before the lease runs out; and where the database is away for longer,
             # nobody else can take it either.
             if not self._is_out_of_touch:
-                logger.warning("renewal_failed", chunk_id=self.claim.chunk_id, problem=str(error))
+                logger.warning("renewal_failed", problem=str(error))
             self._is_out_of_touch = True
             self._renewed_at_s = time.monotonic()
         else:

@@ -1,7 +1,8 @@
 """The labelling use case: get the features of a chunk's images, ask each model's head, write the rows."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -81,13 +82,17 @@ def label_chunk(runtime: Runtime, lease: HeldLease) -> None:
     work = runtime.database.query(lambda session: read_work(session, claim))
     with images_of(runtime, lease) as images:
         outcomes, seconds = label(runtime, work, lease, images)
-    held = runtime.database.transact(
-        lambda session: leasing.finish(session, claim, outcomes, seconds=seconds),
-        grows=True,
-        on_wait=lease.progressed,
-    )
+    write_began_at_s = time.monotonic()
+    with runtime.tracer.span("write", num_rows=len(outcomes)):
+        held = runtime.database.transact(
+            lambda session: leasing.finish(session, claim, outcomes, seconds=seconds),
+            grows=True,
+            on_wait=lease.progressed,
+        )
     if not held:
         raise LeaseLostError(f"Chunk {claim.chunk_id} was leased to another worker before it was finished.")
+    write_s = seconds.write_s + time.monotonic() - write_began_at_s
+    runtime.metrics.labelled(outcomes, replace(seconds, write_s=write_s))
     # Of two chunks that end in the same moment neither saw the other's end.
     if runtime.database.query(lambda session: is_left_open(session, claim.job_id)):
         runtime.database.transact(lambda session: close_finished_jobs(session, job_id=claim.job_id))
@@ -107,7 +112,7 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease, images: Images) -
         UsageError: int8 was asked for, and cannot be had or changes too many labels.
     """
     classifiers = []
-    with lease.kept_alive():
+    with runtime.tracer.span("load", num_models=len(work.models)), lease.kept_alive():
         for model in work.models:
             classifiers.append(_load(runtime, work, model, images, lease))
             lease.progressed()
@@ -124,8 +129,10 @@ def label(runtime: Runtime, work: ChunkWork, lease: HeldLease, images: Images) -
     )
     outcomes: list[Outcome] = []
     parts = _progressing(pipeline.run(work.images), lease, num_lanes=len(lanes))
-    for part in gathered(parts, size=RANKED_AT_ONCE):
-        outcomes += _judge(part, classifiers, work.options)
+    with runtime.tracer.span("label", num_images=len(work.images)) as span:
+        for part in gathered(parts, size=RANKED_AT_ONCE):
+            outcomes += _judge(part, classifiers, work.options)
+        span.note(**asdict(pipeline.seconds), num_computed=pipeline.num_computed, num_reused=pipeline.num_reused)
     if known is not None:
         known.save()
     return outcomes, pipeline.seconds

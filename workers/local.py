@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 
+import structlog
+
 from core.errors import SetupError
 from core.exits import ExitCode
-from core.logs import configure_logging
+from core.logs import configure_logging, log_uncaught
 from core.queues import Queue, kinds_of
 from core.settings import Settings
 from db.workers import WorkerIdentity
@@ -21,6 +23,8 @@ from workers.building import build_runtime
 from workers.runtime import Runtime
 from workers.streams import redirect_native_output
 from workers.working import work
+
+logger = structlog.get_logger(__name__)
 
 # How long to wait before asking again when the ledger had nothing.
 IDLE_POLL_S = 0.2
@@ -38,7 +42,8 @@ def main() -> int:
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     report_stream = redirect_native_output()
     settings = Settings()
-    configure_logging(settings)
+    configure_logging(settings, worker_id=arguments.worker_id)
+    log_uncaught(logger)
     identity = WorkerIdentity(id=arguments.worker_id, host=socket.gethostname(), pid=os.getpid())
     try:
         runtime = build_runtime(settings, identity, only_job=arguments.only_job, kinds=kinds_of(arguments.queues))
@@ -52,10 +57,18 @@ def main() -> int:
 
 def run(runtime: Runtime) -> None:
     """Claim and work until the process is ended from outside."""
+    if runtime.tracer.is_on:
+        # Else the last spans would end with the process. The leases are the parent's to give back.
+        signal.signal(signal.SIGTERM, lambda *_: _end(runtime))
     runtime.report()
     while True:
         if work(runtime) == 0:
             time.sleep(IDLE_POLL_S)
+
+
+def _end(runtime: Runtime) -> None:
+    runtime.tracer.close()
+    os._exit(0)
 
 
 def _end_with_parent() -> None:

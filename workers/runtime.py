@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from core.jobs import Claim, WorkerProfile
 from core.settings import Settings
+from core.tracing import NullTracer, Tracer
 from core.types import JobKind
 from db import workers as worker_store
 from db.database import Database
@@ -15,6 +16,7 @@ from workers.features.threads import WorkerThreads
 from workers.images.loading import Images
 from workers.images.suspicion import end_over
 from workers.images.watchdog import Watchdog
+from workers.metrics.counting import Metrics, NullMetrics
 from workers.ml.model_cache import BackboneCache
 from workers.trained import HeadCache
 
@@ -51,6 +53,8 @@ class Runtime:
     device: str | None = None  # what it computes on, for people
     problems: dict[str, Problem] = field(default_factory=dict)  # networks that could not be loaded here
     labelled_models: set[int] = field(default_factory=set)  # models whose class labels are known to be stored
+    metrics: Metrics = field(default_factory=NullMetrics)  # what counts what is done here
+    tracer: Tracer = field(default_factory=NullTracer)  # what notes it, job by job
     reporting: threading.Lock = field(default_factory=threading.Lock)
     threads: WorkerThreads = field(init=False)
     watchdog: Watchdog = field(init=False)
@@ -103,6 +107,7 @@ class Runtime:
         self.threads.close()
         self.images.close()
         self.database.close()
+        self.tracer.close()
 
     def _end_hung(self, claim: Claim) -> None:
         problem = f"Reading or decoding an image takes longer than {self.settings.max_image_s:g} s."

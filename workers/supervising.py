@@ -3,12 +3,13 @@
 The supervisor sees a child's end at once, so its chunk is handed out again without waiting for the lease to run out.
 """
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
@@ -20,7 +21,10 @@ from db import workers as worker_store
 from db.database import Database
 from db.ledger import sweeping
 from workers.naming import default_worker_id
-from workers.sweeper import LeaseSweep
+from workers.sweeper import LeaseSweep, tell_nobody
+
+if TYPE_CHECKING:
+    from workers.metrics.page import MetricsPage  # the library comes with it
 
 logger = structlog.get_logger(__name__)
 
@@ -50,6 +54,7 @@ class LocalWorkers:
         database: the ledger.
         only_job: the job that they work for; None for any.
         queues: which work they take.
+        page: where their figures are shown; None: nobody counts.
     """
 
     def __init__(
@@ -59,13 +64,16 @@ class LocalWorkers:
         *,
         only_job: int | None = None,
         queues: Sequence[Queue] = tuple(Queue),
+        page: "MetricsPage | None" = None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._only_job = only_job
         self._queues = queues
         self._children: list[_Child] = []
-        self._sweep = LeaseSweep(database, lease_s=settings.lease_s)
+        self._environment = {} if page is None else dict(page.environment)
+        on_sweep = tell_nobody if page is None else page.swept
+        self._sweep = LeaseSweep(database, lease_s=settings.lease_s, on_sweep=on_sweep)
         self._swept_at_s = 0.0
 
     def __enter__(self) -> Self:
@@ -156,7 +164,13 @@ class LocalWorkers:
             command += ["--only-job", str(self._only_job)]
         # A session of its own keeps the terminal's Ctrl-C away. Its standard input ends when this process does; its
         # standard output carries one message, if it cannot start.
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own module
+        return subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            env=os.environ | self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
 
 
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,7 @@ One runs in the orchestrator and one in every worker's parent process; they do n
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -19,6 +19,14 @@ from workers.waking import Waker
 
 logger = structlog.get_logger(__name__)
 
+# Told what a sweep mended.
+OnSweep = Callable[[SweepReport], object]
+
+
+def tell_nobody(report: SweepReport) -> None:
+    """For those whom nobody asks what their sweeps mended."""
+    del report
+
 
 class LeaseSweep:
     """One sweep of the ledger after the other.
@@ -29,10 +37,12 @@ class LeaseSweep:
     Args:
         database: the ledger.
         lease_s: how long a lease lasts.
+        on_sweep: told what each sweep mended.
     """
 
-    def __init__(self, database: Database, *, lease_s: float) -> None:
+    def __init__(self, database: Database, *, lease_s: float, on_sweep: OnSweep = tell_nobody) -> None:
         self._database = database
+        self._on_sweep = on_sweep
         self._lease_s = lease_s
         self._was_away = False
         self._expires_again_at_s = 0.0
@@ -55,6 +65,7 @@ class LeaseSweep:
         except DatabaseAwayError:
             self._was_away = True
             raise
+        self._on_sweep(report)
         if report.num_requeued or report.num_bisected or report.num_given_up:
             logger.warning(
                 "leases_expired",
@@ -81,12 +92,20 @@ class Sweeper:
         interval_s: seconds between two sweeps.
         lease_s: how long a lease lasts.
         worker_id: the worker that this process supervises, if it does; each sweep says that it is still there.
+        on_sweep: told what each sweep mended.
     """
 
     def __init__(
-        self, database: Database, waker: Waker, *, interval_s: float, lease_s: float, worker_id: str | None = None
+        self,
+        database: Database,
+        waker: Waker,
+        *,
+        interval_s: float,
+        lease_s: float,
+        worker_id: str | None = None,
+        on_sweep: OnSweep = tell_nobody,
     ) -> None:
-        self._sweep = LeaseSweep(database, lease_s=lease_s)
+        self._sweep = LeaseSweep(database, lease_s=lease_s, on_sweep=on_sweep)
         self._waker = waker
         self._interval_s = interval_s
         self._worker_ids = [] if worker_id is None else [worker_id]

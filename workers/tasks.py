@@ -15,7 +15,7 @@ from celery.signals import setup_logging, worker_process_init, worker_ready, wor
 from sqlalchemy.orm import Session
 
 from core.errors import DatabaseError, SchemaError
-from core.logs import configure_logging
+from core.logs import configure_logging, log_uncaught
 from core.queues import LABEL_CHUNK_TASK, TRAIN_TASK, Queue, kinds_of
 from core.settings import Settings
 from db import workers as worker_store
@@ -27,7 +27,7 @@ from workers.building import build_runtime
 from workers.naming import default_worker_id
 from workers.runtime import Runtime
 from workers.streams import redirect_native_output
-from workers.sweeper import Sweeper
+from workers.sweeper import OnSweep, Sweeper, tell_nobody
 from workers.waking import wake
 from workers.working import work
 
@@ -91,18 +91,20 @@ def _stop(*_: object) -> None:
     none is claimed any more.
     """
     _release(leasing.release_worker, "child_stopped")
+    child_runtime().tracer.close()
     os._exit(os.EX_OK)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _configure_logging(**_: object) -> None:
-    configure_logging(Settings())
+    configure_logging(Settings(), worker_id=os.environ.get(WORKER_ID_VARIABLE))
+    log_uncaught(logger)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _start_child(**_: object) -> None:
     redirect_native_output()
-    configure_logging(Settings())
+    _configure_logging()
     _take_back()
     child_runtime().report()
 
@@ -118,19 +120,27 @@ def _take_back() -> None:
     database.close()
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]
-def _start_sweeper(**_: object) -> None:
-    settings = Settings()
-    database = Database.of(settings)
-    waker = BrokerWaker(current_app, database)
-    sweeper = Sweeper(
-        database,
-        waker,
-        interval_s=settings.sweep_interval_s,
-        lease_s=settings.lease_s,
-        worker_id=os.environ[WORKER_ID_VARIABLE],
-    )
-    sweeper.start()
+def sweep_when_ready(on_sweep: OnSweep | None = None) -> None:
+    """Have the worker whose parent process this is sweep from when it is ready.
+
+    Args:
+        on_sweep: told what each sweep mended; None: nobody asks.
+    """
+
+    def start(**_: object) -> None:
+        settings = Settings()
+        database = Database.of(settings)
+        sweeper = Sweeper(
+            database,
+            BrokerWaker(current_app, database),
+            interval_s=settings.sweep_interval_s,
+            lease_s=settings.lease_s,
+            worker_id=os.environ[WORKER_ID_VARIABLE],
+            on_sweep=on_sweep or tell_nobody,
+        )
+        sweeper.start()
+
+    worker_ready.connect(start, weak=False)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]

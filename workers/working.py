@@ -7,6 +7,7 @@ ranked and written. Celery tasks and the embedded loop both call `work`; neither
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 import structlog
@@ -31,6 +32,8 @@ from db.schema import require_revision
 from workers.holding import HeldLease
 from workers.images.suspicion import end_over
 from workers.labelling import label_chunk
+from workers.metrics.counting import Fate
+from workers.observing import observe
 from workers.runtime import Runtime
 from workers.training.jobs import train
 
@@ -131,27 +134,30 @@ def _wants_to_be_alone(claim: Claim) -> bool:
 
 def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
     """Work on a chunk; False if it was given back, because its networks cannot be loaded or run here."""
-    started_at_s = time.monotonic()
-    log = logger.bind(job_id=claim.job_id, chunk_id=claim.chunk_id, num_images=claim.num_images)
+    return observe(runtime, claim, partial(_end_of, runtime, claim)) is not Fate.DECLINED
+
+
+def _end_of(runtime: Runtime, claim: Claim) -> Fate:
     try:
         _work_on(runtime, claim)
     except LeaseLostError:
-        log.warning("chunk_lost")
+        logger.warning("chunk_lost")
+        return Fate.LOST
     except DatabaseAwayError as error:
         # What was computed is lost with it; the chunk is not, and none is to blame.
-        log.warning("chunk_given_back", problem=str(error))
+        logger.warning("chunk_given_back", problem=str(error))
         _give_back(runtime, claim)
+        return Fate.GIVEN_BACK
     except (WeightsError, EngineError) as error:
-        _decline(runtime, claim, str(error))
-        return False
+        return _decline(runtime, claim, str(error))
     except UnknownModelError as error:
         # The job was accepted, so there is a version that knows it; a worker of that one takes the chunk.
-        _decline(runtime, claim, f"This worker's version of Labelyard is too old for the job: {error}")
-        return False
+        return _decline(runtime, claim, f"This worker's version of Labelyard is too old for the job: {error}")
     except (TrainingError, DamagedModelError, UsageError) as error:
-        log.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
+        logger.error("job_failed", problem=str(error))  # noqa: TRY400 - expected, and said in full by the message
         problem = str(error)
         runtime.database.transact(lambda session: control.fail(session, claim.job_id, problem))
+        return Fate.FAILED
     except SetupError:
         # It is this machine that cannot work; without this, the chunk would be blamed when its lease runs out.
         _give_back(runtime, claim)
@@ -159,9 +165,7 @@ def _bring_to_end(runtime: Runtime, claim: Claim) -> bool:
     except MemoryError:
         # Threads that were refused memory leave nothing behind that could be relied on.
         end_over(runtime.database, claim, "The memory did not suffice.")
-    else:
-        log.info("chunk_done", duration_s=round(time.monotonic() - started_at_s, 3))
-    return True
+    return Fate.DONE
 
 
 def _work_on(runtime: Runtime, claim: Claim) -> None:
@@ -177,7 +181,7 @@ def _give_back(runtime: Runtime, claim: Claim) -> None:
     runtime.database.transact(lambda session: leasing.release(session, claim))
 
 
-def _decline(runtime: Runtime, claim: Claim, problem: str) -> None:
+def _decline(runtime: Runtime, claim: Claim, problem: str) -> Fate:
     """Give the chunk back and ask for no more of its kind; another worker may have the weights."""
     logger.error("network_unavailable", problem=problem)
     models = runtime.database.query(lambda session: models_of(session, claim.job_id))
@@ -185,3 +189,4 @@ def _decline(runtime: Runtime, claim: Claim, problem: str) -> None:
     _give_back(runtime, claim)
     runtime.decline(networks, problem)
     runtime.report()
+    return Fate.DECLINED

@@ -3,6 +3,8 @@
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -10,7 +12,9 @@ import typer
 from core.queues import Queue
 
 if TYPE_CHECKING:
+    from core.settings import Settings
     from orchestrator.cli.context import Context
+    from workers.metrics.page import MetricsPage
 
 
 def worker(
@@ -39,19 +43,21 @@ def worker(
         os.environ["LABELYARD_PRELOAD"] = ",".join([*preload, *(more or [])])
     with open_context() as context:
         if context.settings.is_embedded:
-            _work_embedded(context, listened)
+            with _showing_figures(context.settings) as page:
+                _work_embedded(context, listened, page)
     if not context.settings.is_embedded:
-        _work_for_broker(context, listened)
+        with _showing_figures(context.settings) as page:
+            _work_for_broker(context, listened, page)
 
 
-def _work_embedded(context: "Context", queues: list[Queue]) -> None:
+def _work_embedded(context: "Context", queues: list[Queue], page: "MetricsPage | None") -> None:
     import signal
 
     from orchestrator.cli.printing import print_line
     from workers.supervising import LocalWorkers
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with LocalWorkers(context.settings, context.database, queues=queues) as workers:
+    with LocalWorkers(context.settings, context.database, queues=queues, page=page) as workers:
         print_line(f"{context.settings.workers} worker process(es) on {context.database.safe_url}. Ctrl-C stops them.")
         try:
             while True:
@@ -61,7 +67,7 @@ def _work_embedded(context: "Context", queues: list[Queue]) -> None:
             print_line("Stopped; what was in progress has been given back.")
 
 
-def _work_for_broker(context: "Context", queues: list[Queue]) -> None:
+def _work_for_broker(context: "Context", queues: list[Queue], page: "MetricsPage | None") -> None:
     from db.database import Database
     from db.workers import WorkerIdentity
     from orchestrator.watching import make_waker
@@ -70,22 +76,51 @@ def _work_for_broker(context: "Context", queues: list[Queue]) -> None:
     prepare_worker_environment()
     make_waker(context.settings, context.database)
     from workers.building import require_fitness
-    from workers.tasks import name_this_worker
+    from workers.tasks import name_this_worker, sweep_when_ready
 
+    if page is not None:
+        # The child that computes gets the environment of this process.
+        os.environ.update(page.environment)
     worker_id = name_this_worker(queues)
+    sweep_when_ready(None if page is None else page.swept)
     # The child that computes would find out as well, but Celery would start another in its place.
     identity = WorkerIdentity(worker_id, socket.gethostname(), os.getpid())
     database = Database.of(context.settings)
     require_fitness(context.settings, identity, database)
     database.close()
     app = create_app(context.settings)
-    app.worker_main(
-        [
-            "worker",
-            f"--hostname={worker_id.replace(':', '-')}",
-            f"--queues={','.join(queues)}",
-            f"--loglevel={context.settings.log_level}",
-            "--without-gossip",
-            "--without-mingle",
-        ]
-    )
+    app.worker_main(_celery_arguments(context.settings, worker_id, queues))
+
+
+def _celery_arguments(settings: "Settings", worker_id: str, queues: list[Queue]) -> list[str]:
+    from core.settings import LogFormat
+
+    # Its banner is no log line.
+    quiet = ["--quiet"] if settings.log_format is LogFormat.JSON else []
+    return [
+        *quiet,
+        "worker",
+        f"--hostname={worker_id.replace(':', '-')}",
+        f"--queues={','.join(queues)}",
+        f"--loglevel={settings.log_level}",
+        "--without-gossip",
+        "--without-mingle",
+    ]
+
+
+@contextmanager
+def _showing_figures(settings: "Settings") -> Iterator["MetricsPage | None"]:
+    """Show this worker's figures while the block runs, if anybody may ask.
+
+    Raises:
+        SetupError: nobody can listen where the settings say.
+    """
+    if settings.metrics_listen is None:
+        yield None
+        return
+    from orchestrator.cli.printing import print_line
+    from workers.metrics.page import MetricsPage
+
+    with MetricsPage(settings.metrics_listen) as page:
+        print_line(f"Figures for Prometheus: {page.url}")
+        yield page

@@ -1,11 +1,29 @@
 """The threads of one worker process, shared by all the chunks that it works on."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 # Reading waits for disks and networks more than it computes, so it has more threads than there are cores.
 NUM_READING_THREADS = 8
 # Whoever waits for an engine; as many as an engine on a processor computes batches at once.
 NUM_COMPUTING_THREADS = 2
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class _Pool(ThreadPoolExecutor):
+    """Threads that do their work in the context of whoever asked for it: their log lines name the chunk."""
+
+    def submit(
+        self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> "Future[Result]":
+        """Have something done."""
+        return super().submit(partial(copy_context().run, partial(fn, *args, **kwargs)))
 
 
 class WorkerThreads:
@@ -16,9 +34,9 @@ class WorkerThreads:
     """
 
     def __init__(self, *, num_decoding: int) -> None:
-        self.reading = ThreadPoolExecutor(NUM_READING_THREADS, thread_name_prefix="read")
-        self.decoding = ThreadPoolExecutor(num_decoding, thread_name_prefix="decode")
-        self.computing = ThreadPoolExecutor(NUM_COMPUTING_THREADS, thread_name_prefix="compute")
+        self.reading = _Pool(NUM_READING_THREADS, thread_name_prefix="read")
+        self.decoding = _Pool(num_decoding, thread_name_prefix="decode")
+        self.computing = _Pool(NUM_COMPUTING_THREADS, thread_name_prefix="compute")
 
     def close(self) -> None:
         """Let the threads end; what they have not begun is dropped."""

@@ -1,0 +1,1 @@
+"""What a worker tells Prometheus: its processes count into one folder, and whoever supervises them shows the sums."""
