@@ -29,5 +29,5 @@ def parse_address(text: str) -> Address:
     """
     found = _ADDRESS.fullmatch(text.strip())
     if found is None or not 0 < int(found["port"]) <= MAX_PORT:
-        raise ValueError(f"Expected HOST:PORT with a port from 1 to {MAX_PORT}, such as 127.0.0.1:8601 or [::1]:8601")
+        raise ValueError(f"Expected HOST:PORT with a port from 1 to {MAX_PORT}, such as 127.0.0.1:9464 or [::1]:9464")
     return Address(found["six"] or found["host"], int(found["port"]))

@@ -115,7 +115,7 @@ def _status(worker: WorkerTable, chunks: Sequence[ChunkTable], now: float) -> Wo
     spans = [_span(chunk, now) for chunk in chunks]
     edges = [now - COLUMN_S * number for number in range(NUM_COLUMNS, -1, -1)]
     problems = [worker.declines] if worker.declines else list(dict.fromkeys(worker.problems.values()))
-    state = _state(worker, leased, now, has_problems=bool(problems))
+    state = state_of(worker, leased, now)
     return WorkerStatus(
         id=worker.id,
         state=state,
@@ -137,7 +137,14 @@ def _span(chunk: ChunkTable, now: float) -> Span:
     return Span(to_s if chunk.claimed_at is None else chunk.claimed_at, to_s, chunk.num_processed)
 
 
-def _state(worker: WorkerTable, leased: Sequence[ChunkTable], now: float, *, has_problems: bool) -> WorkerState:
+def state_of(worker: WorkerTable, leased: Sequence[ChunkTable], now: float) -> WorkerState:
+    """What a worker is doing.
+
+    Args:
+        worker: its row.
+        leased: the chunks that it has.
+        now: the present moment by the database's clock, in seconds since 1970.
+    """
     silent_s = now - worker.seen_at
     if worker.stopped_at is not None or silent_s > FROZEN_FOR_S:
         return WorkerState.GONE
@@ -146,7 +153,7 @@ def _state(worker: WorkerTable, leased: Sequence[ChunkTable], now: float, *, has
         return WorkerState.FROZEN
     if leased:
         return WorkerState.WORKING
-    return WorkerState.DECLINING if has_problems else WorkerState.IDLE
+    return WorkerState.DECLINING if worker.declines or worker.problems else WorkerState.IDLE
 
 
 def _gone_for(worker: WorkerTable, now: float) -> float:

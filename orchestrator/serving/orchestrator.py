@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,8 +14,12 @@ from db.database import Database
 from orchestrator.serving.dispatching import LOOK_INTERVAL_S, Dispatcher
 from orchestrator.serving.services import Service, Stoppable, repeated, stop_all
 from workers.supervising import LocalWorkers
-from workers.sweeper import Sweeper
+from workers.sweeper import Sweeper, tell_nobody
 from workers.waking import Waker
+
+if TYPE_CHECKING:
+    from orchestrator.metrics.registry import OrchestratorMetrics  # the library comes with it
+    from workers.metrics.page import MetricsPage
 
 logger = structlog.get_logger(__name__)
 
@@ -37,7 +42,13 @@ class Part:
 
 
 def parts_of(
-    database: Database, settings: Settings, waker: Waker, *, tick: Tick, deliver: Deliver | None = None
+    database: Database,
+    settings: Settings,
+    waker: Waker,
+    *,
+    tick: Tick,
+    deliver: Deliver | None = None,
+    metrics: "OrchestratorMetrics | None" = None,
 ) -> Sequence[Part]:
     """Make the services of this set-up.
 
@@ -47,23 +58,30 @@ def parts_of(
         waker: who wakes workers.
         tick: moves the schedules on.
         deliver: tells people what they asked to be told; None: there is nothing of the kind.
+        metrics: counts what is done; None: nobody asks.
 
     Raises:
         BrokerError: the broker's URL cannot be used.
+        SetupError: workers' figures cannot be shown where the settings say.
     """
     dispatcher = Dispatcher(database, settings, waker)
-    sweeper = Sweeper(database, waker, interval_s=settings.sweep_interval_s, lease_s=settings.lease_s)
+    sweeper = Sweeper(
+        database,
+        waker,
+        interval_s=settings.sweep_interval_s,
+        lease_s=settings.lease_s,
+        on_sweep=tell_nobody if metrics is None else metrics.swept,
+    )
     parts = [
         _part("dispatcher", "plans and concludes jobs that nobody waits for", dispatcher.look, LOOK_INTERVAL_S),
         Part("sweeper", f"takes back what dead workers hold, every {settings.sweep_interval_s:g} s", sweeper),
     ]
-    tick_once = partial(tick, database, settings)
+    tick_once = _counted(partial(tick, database, settings), metrics)
     if settings.is_embedded:
         parts.append(
             _part("scheduler", f"looks at the schedules, every {settings.tick_s:g} s", tick_once, settings.tick_s)
         )
-        work = partial(_supervise, database, settings)
-        parts.append(Part("workers", f"{settings.workers} on this machine, for any job", Service("workers", work)))
+        parts += _working(database, settings)
     else:
         parts += _beating(settings, tick_once)
     if deliver is not None:
@@ -118,7 +136,33 @@ def _beating(settings: Settings, tick: Callable[[], object]) -> list[Part]:
     ]
 
 
-def _supervise(database: Database, settings: Settings, stopped: threading.Event) -> None:
-    with LocalWorkers(settings, database) as workers:
+def _counted(tick: Callable[[], object], metrics: "OrchestratorMetrics | None") -> Callable[[], object]:
+    if metrics is None:
+        return tick
+
+    def tick_and_count() -> None:
+        tick()
+        metrics.ticked()
+
+    return tick_and_count
+
+
+def _working(database: Database, settings: Settings) -> list[Part]:
+    page = _open_page(settings)
+    parts = [] if page is None else [Part("figures", f"shows what workers do, to Prometheus, at {page.url}", page)]
+    work = Service("workers", partial(_supervise, database, settings, page))
+    return [*parts, Part("workers", f"{settings.workers} on this machine, for any job", work)]
+
+
+def _open_page(settings: Settings) -> "MetricsPage | None":
+    if settings.metrics_listen is None:
+        return None
+    from workers.metrics.page import MetricsPage  # noqa: PLC0415 - the library need not be paid for by others
+
+    return MetricsPage(settings.metrics_listen)
+
+
+def _supervise(database: Database, settings: Settings, page: "MetricsPage | None", stopped: threading.Event) -> None:
+    with LocalWorkers(settings, database, page=page) as workers:
         while not stopped.wait(SUPERVISE_INTERVAL_S):
             workers.supervise()

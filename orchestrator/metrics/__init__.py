@@ -1,0 +1,1 @@
+"""What an orchestrator tells Prometheus: the state of the ledger at the moment of asking, and what it did itself."""
