@@ -27,6 +27,7 @@ from orchestrator.api.routes import (
     upkeep,
     uploads,
 )
+from orchestrator.dashboard.mounting import mount_dashboard
 
 PREFIX = "/api/v1"
 # Of a body that is no file. Ten thousand labels take a fifth of it.
@@ -78,6 +79,7 @@ def create_app(backend: Backend) -> FastAPI:
         responses=documented(*_EVERYWHERE),
         max_body_size=backend.settings.max_upload_bytes + _FORM_OVERHEAD_BYTES,
     )
+    mount_dashboard(app, backend)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 

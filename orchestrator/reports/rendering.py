@@ -60,13 +60,13 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_finalize,
+        finalize=make_printable,
     )
     environment.filters |= {"percent": _percent, "figure": _figure, "number": _number, "data_uri": _data_uri}
     return environment
 
 
-def _finalize(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
+def make_printable(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
     """Make any text one that can be written: foreign bytes and control characters become a mark."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
