@@ -50,6 +50,7 @@ ENV PATH=/opt/labelyard/bin:$PATH \
     LABELYARD_UPLOADS=/uploads \
     LABELYARD_SOURCE_ROOTS=/sources,/uploads \
     LABELYARD_LOG_FORMAT=json \
+    LABELYARD_LOG_LEVEL=INFO \
     KERAS_HOME=/keras
 COPY deploy/docker/health.py deploy/docker/migrate.py deploy/flower/flowerconfig.py /opt/labelyard/share/
 WORKDIR /state

@@ -106,6 +106,8 @@ class ComposeProcesses:
         """A service's, with nothing inherited but where programs are found."""
         service = self.services[name]
         given = service.get("environment", {})
+        # Of files only those that may be missing: they are the user's, and so not for tests.
+        assert not any(file["required"] for file in service.get("env_file", ()))
         # Its own programs first: there is a Redis among those of the virtual environment, an older one.
         programs = [find_tls_redis().parent, find_postgres()]
         if "build" in service:
@@ -130,10 +132,14 @@ class ComposeProcesses:
         """Put this machine's addresses and paths in place of those that a service's container has."""
         places = {f"{other}:{port}": self.address(other, port) for other, port in self._ports}
         places |= {port: str(local) for (other, port), local in self._ports.items() if other == name}
-        places |= {"0.0.0.0": HOST} | {path: str(place) for path, place in self._places(name).items()}
+        places |= {path: str(place) for path, place in self._places(name).items()}
         # In one pass, so that nothing is replaced twice; the longest first, as `/run/redis` before `/run`.
         longest_first = "|".join(re.escape(place) for place in sorted(places, key=len, reverse=True))
         return re.sub(rf"(?<![\w./-])(?:{longest_first})(?![\w-])", lambda found: places[found[0]], text)
+
+    def left_behind(self) -> list[Path]:
+        """What services wrote into the folder that they were started in, where that is read-only in a container."""
+        return [path for path in (self._folder / "cwd").rglob("*") if path.is_file()]
 
     def log(self, name: str) -> str:
         """What a service has printed."""

@@ -1,7 +1,9 @@
 """docker-compose.yml, as processes: its commands label a folder, its health checks hold, its passwords are needed."""
 
+import re
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,6 +56,7 @@ def compose(
         yield compose
         statuses = compose.stop()
     assert set(statuses.values()) == {0}, f"Not all of them ended well when they were told to: {statuses}"
+    assert compose.left_behind() == [], "their file system is read-only"
 
 
 def test_its_very_commands_label_a_folder_and_flower_shows_it_to_those_who_know_the_password(
@@ -72,10 +75,20 @@ def test_its_very_commands_label_a_folder_and_flower_shows_it_to_those_who_know_
     assert flower.ask("/api/tasks", login=None).status == 401
 
 
-def test_an_orchestrator_is_ready_and_two_workers_have_described_themselves(compose: ComposeProcesses):
-    with urllib.request.urlopen(f"http://{compose.address('orchestrator', '8600')}/readyz", timeout=10) as page:
+def test_the_api_wants_a_token_because_it_does_not_listen_on_loopback(compose: ComposeProcesses):
+    jobs = f"http://{compose.address('orchestrator', '8600')}/api/v1/jobs"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(jobs, timeout=10)
+    made = compose.run("orchestrator", ["labelyard", "tokens", "create", "ada", "--scope", "read", "--json"])
+    assert made.returncode == 0, made.stderr
+    (token,) = re.findall(r"ly_[\w-]+", made.stdout)
+    request = urllib.request.Request(jobs, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as page:
         assert page.status == 200
-    url = compose.environment("orchestrator")["LABELYARD_DATABASE_URL"]
+
+
+def test_two_workers_have_described_themselves_and_their_role_drops_nothing(compose: ComposeProcesses):
+    url = compose.environment("label-worker")["LABELYARD_DATABASE_URL"]
     with psycopg.connect(url) as connection:
         count = "SELECT count(*) FROM worker"
         wait_for(lambda: connection.execute(count).fetchone() == (2,), "one that labels and one that trains")
