@@ -23,7 +23,7 @@ from core.items import ArrayLocator, FileLocator, Locator, MemberLocator
 from core.types import Reason
 from workers.access import Access, is_url
 from workers.archives import ARCHIVE_ERRORS, NUM_HEAD_BYTES, ArchiveLimitError, decompressed, is_compressed
-from workers.files import FileStamp, opened, read_range, read_up_to, size_of
+from workers.files import FileStamp, opened, read_range, read_up_to, size_of, translated
 from workers.ml.arrays import MAX_HEADER_BYTES, ArrayHeader, check_item, from_array, item_from_bytes, read_header
 from workers.ml.limits import ImageLimits
 from workers.urls import explain, is_web, remote_errors
@@ -102,6 +102,19 @@ class ItemReader:
         with opened(locator.uri, self._access) as file:
             stamp = FileStamp.of(os.fstat(file.fileno()))
         return stamp if 0 < stamp.num_bytes <= self._limits.max_bytes else None
+
+    def place_stamp(self, locator: Locator) -> FileStamp | None:
+        """What the local file is told by that an item is in; None for what is elsewhere, if it may be read.
+
+        Raises:
+            InputError: the file is not there, or may not be read.
+        """
+        if is_url(locator.uri):
+            with translated(locator.uri):
+                self._access.require(locator.uri)
+            return None
+        with opened(locator.uri, self._access) as file:
+            return FileStamp.of(os.fstat(file.fileno()))
 
     def _read_file(self, uri: str) -> bytes:
         """Read a whole file; one that grows meanwhile is stopped at the limit too."""

@@ -4,12 +4,11 @@ Run as `python -m workers.images.child`. It has no database, no broker and no ne
 takes longer than it may, whatever the decoder holds on to, and refuses it more memory than an image can need.
 """
 
-import argparse
 import os
 import resource
-import signal
+from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from core.errors import InputError
 from core.items import locator_from_text
 from core.settings import Settings
 from core.types import Reason
-from workers.images.frames import contracts_from_json, receive_header, send
-from workers.images.loading import Images, build_image_loader
+from workers.answering import Answer, connect, serve
+from workers.images.frames import contracts_from_json
+from workers.images.loading import ImageLoader, build_image_loader
 from workers.ml.opencv import import_opencv
-from workers.streams import redirect_native_output
 
 # What one pixel may take: the widest are four floats, of which a few copies exist while they become 8 bits.
 _MAX_PIXEL_BYTES = 80
@@ -39,21 +38,13 @@ _OUT_OF_MEMORY = (
 
 def main() -> None:
     """Answer until the other side is gone."""
-    parser = argparse.ArgumentParser(prog="python -m workers.images.child", description=__doc__)
-    parser.add_argument("descriptor", type=int, help="of the connection")
-    connection = Connection(parser.parse_args().descriptor)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    redirect_native_output()
+    connection = connect(__doc__)
     settings = Settings()
     import_opencv(settings.max_image_pixels)
     images = build_image_loader(settings)
     max_memory_bytes = memory_limit(settings)
     _limit_memory(max_memory_bytes)
-    send(connection, {"is_ready": True})
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while True:
-            _serve(connection, images, max_memory_bytes=max_memory_bytes)
+    serve(connection, partial(_answer, images, max_memory_bytes))
 
 
 def memory_limit(settings: Settings) -> int:
@@ -61,35 +52,44 @@ def memory_limit(settings: Settings) -> int:
     return settings.max_image_pixels * _MAX_PIXEL_BYTES + settings.max_image_bytes * _MAX_FILE_COPIES + _SPARE_BYTES
 
 
-def _serve(connection: Connection, images: Images, *, max_memory_bytes: int) -> None:
-    answer: dict[str, Any]
-    request = receive_header(connection)
-    data = connection.recv_bytes() if "contracts" in request else None
-    # Not a handler of Python's: the kernel ends the process, also where C code never comes back.
-    signal.setitimer(signal.ITIMER_REAL, request["max_s"])
+def _answer(images: ImageLoader, max_memory_bytes: int, request: dict[str, Any], parts: Sequence[bytes]) -> Answer:
     try:
-        if data is None:
-            read = images.read(locator_from_text(request["locator"]))
-            shape = read.shape if isinstance(read, np.ndarray) else None
-            parts = [np.ascontiguousarray(read) if isinstance(read, np.ndarray) else read]
-        else:
-            slots = {
-                contract: np.empty((*contract.size_hw, 3), np.uint8)
-                for contract in contracts_from_json(request["contracts"])
-            }
-            images.fill(data, slots)
-            shape, parts = None, list(slots.values())
+        match request["do"]:
+            case "read":
+                return _read(images, request)
+            case "fill":
+                return _fill(images, request, parts[0])
+            case "view":
+                return _view(images, request)
+            case "stamp":
+                return {"stamp": images.place_stamp(locator_from_text(request["locator"]))}, ()
+            case unknown:
+                raise ValueError(f"This process cannot {unknown!r}.")
     except InputError as error:
-        answer = {"reason": error.reason, "detail": error.detail}
-        parts = []
+        return {"reason": error.reason, "detail": error.detail}, ()
     except MemoryError:
-        answer = {"reason": Reason.OUT_OF_MEMORY, "detail": _OUT_OF_MEMORY.format(max_memory_bytes // 1_000_000)}
-        parts = []
-    else:
-        answer = {"shape": shape}
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    send(connection, answer, parts)
+        return {"reason": Reason.OUT_OF_MEMORY, "detail": _OUT_OF_MEMORY.format(max_memory_bytes // 1_000_000)}, ()
+
+
+def _read(images: ImageLoader, request: dict[str, Any]) -> Answer:
+    read = images.read(locator_from_text(request["locator"]))
+    if isinstance(read, np.ndarray):
+        return {"shape": read.shape}, [np.ascontiguousarray(read)]
+    return {"shape": None}, [read]
+
+
+def _fill(images: ImageLoader, request: dict[str, Any], data: bytes) -> Answer:
+    contracts = contracts_from_json(request["contracts"])
+    slots = {contract: np.empty((*contract.size_hw, 3), np.uint8) for contract in contracts}
+    images.fill(data, slots)
+    return {}, list(slots.values())
+
+
+def _view(images: ImageLoader, request: dict[str, Any]) -> Answer:
+    contracts = contracts_from_json(request["contracts"])
+    view = images.view(locator_from_text(request["locator"]), request["longest"], contracts)
+    header = {"size_hw": view.image_rgb.shape[:2], "full_hw": view.full_hw}
+    return header, [view.image_rgb, *view.inputs.values()]
 
 
 def _limit_memory(max_bytes: int) -> None:

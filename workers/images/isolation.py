@@ -1,40 +1,31 @@
 """Images in processes of their own: one that kills or stops its process is an error row, and its neighbours none.
 
-Slower than threads, as every file and every result goes through a pipe, and so only for images under suspicion.
+Slower than threads, as every file and every result goes through a pipe, and so only for images under suspicion, and for
+whoever has no supervisor that would replace it.
 """
 
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from multiprocessing import Pipe
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from queue import LifoQueue
 from typing import Any, Self
 
 import numpy as np
-import structlog
 
-from core.errors import InputError, SetupError
+from core.errors import InputError
 from core.items import Locator, MemberLocator, locator_to_text
 from core.preprocessing import PreprocessingContract
-from core.settings import ENV_PREFIX
 from core.types import Reason
-from workers.images.frames import contracts_to_json, receive_header, send
+from workers.children import ChildProcess
+from workers.images.frames import contracts_to_json
 from workers.images.loading import Images
+from workers.images.views import View
 from workers.ml.resizing import prepare
 
-logger = structlog.get_logger(__name__)
-
-# A process imports numpy and OpenCV before it answers, on a machine that may be busy.
-START_TIMEOUT_S = 120.0
-# The process ends itself in time. One that is stopped from outside, or waits for a dead disk, cannot.
-GRACE_S = 10.0
 # Each process unpacks a compressed archive up to the member that it is asked for. The lease lasts for longer.
 MAX_UNPACKING_S = 240.0
-# It has no business with the ledger or the broker.
-SECRET_VARIABLES = (f"{ENV_PREFIX}DATABASE_URL", f"{ENV_PREFIX}BROKER_URL")
+_MODULE = "workers.images.child"
+_VARIABLES = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 class IsolatedImages(Images):
@@ -43,13 +34,26 @@ class IsolatedImages(Images):
     Args:
         num_processes: how many images are read or decoded at the same time. Each process starts when it is needed.
         max_image_s: how long an image may take.
+        environment: variables in which the processes differ from this one, such as limits.
+        max_idle_s: processes that had nothing to do for so long are ended, and others started when there is something;
+            None: they are kept.
     """
 
-    def __init__(self, *, num_processes: int, max_image_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        num_processes: int,
+        max_image_s: float,
+        environment: Mapping[str, str] | None = None,
+        max_idle_s: float | None = None,
+    ) -> None:
         self._max_image_s = max_image_s
-        self._processes = [_Process() for _ in range(num_processes)]
+        variables = {**_VARIABLES, **(environment or {})}
+        self._processes = [
+            ChildProcess(_MODULE, _explain, environment=variables, max_idle_s=max_idle_s) for _ in range(num_processes)
+        ]
         # The last one first, so that no more are started than are needed at once.
-        self._idle: LifoQueue[_Process] = LifoQueue()
+        self._idle: LifoQueue[ChildProcess] = LifoQueue()
         for process in self._processes:
             self._idle.put(process)
         self._is_closed = False
@@ -66,7 +70,7 @@ class IsolatedImages(Images):
         """Read it in a process."""
         max_s = MAX_UNPACKING_S if isinstance(locator, MemberLocator) else self._max_image_s
         with self._process() as process:
-            answer = process.ask({"locator": locator_to_text(locator)}, max_s=max_s)
+            answer = _ask(process, {"do": "read", "locator": locator_to_text(locator)}, max_s=max_s)
             data = process.receive()
         if answer["shape"] is None:
             return data
@@ -79,9 +83,47 @@ class IsolatedImages(Images):
                 prepare(data, contract, slot)
             return
         with self._process() as process:
-            process.ask({"contracts": contracts_to_json(slots.keys())}, [data], max_s=self._max_image_s)
+            request = {"do": "fill", "contracts": contracts_to_json(slots.keys())}
+            _ask(process, request, [data], max_s=self._max_image_s)
             for slot in slots.values():
                 process.receive_into(slot)
+
+    def view(self, locator: Locator, longest: int, contracts: Collection[PreprocessingContract] = ()) -> View:
+        """Read and decode an image for somebody to look at; one that is compressed with others has no more time.
+
+        Args:
+            locator: where it is.
+            longest: its longer side in the view, in pixels, at the most.
+            contracts: of networks whose inputs are to come with it.
+
+        Raises:
+            InputError: the image cannot be read or decoded.
+        """
+        request = {
+            "do": "view",
+            "locator": locator_to_text(locator),
+            "longest": longest,
+            "contracts": contracts_to_json(contracts),
+        }
+        with self._process() as process:
+            answer = _ask(process, request, max_s=self._max_image_s)
+            image_rgb = np.empty((*answer["size_hw"], 3), np.uint8)
+            inputs = {contract: np.empty((*contract.size_hw, 3), np.uint8) for contract in contracts}
+            for pixels in (image_rgb, *inputs.values()):
+                process.receive_into(pixels)
+        height, width = answer["full_hw"]
+        return View(image_rgb, (height, width), inputs)
+
+    def place_stamp(self, locator: Locator) -> str | None:
+        """What changes with the local file that an image is in; None: it is elsewhere, and nothing tells.
+
+        Raises:
+            InputError: the file is not there, or may not be read.
+        """
+        with self._process() as process:
+            request = {"do": "stamp", "locator": locator_to_text(locator)}
+            stamp: str | None = _ask(process, request, max_s=self._max_image_s)["stamp"]
+        return stamp
 
     def close(self) -> None:
         """End the processes, each when its image is done."""
@@ -92,7 +134,7 @@ class IsolatedImages(Images):
             self._idle.put(process)
 
     @contextmanager
-    def _process(self) -> Iterator["_Process"]:
+    def _process(self) -> Iterator[ChildProcess]:
         process = self._idle.get()
         try:
             if self._is_closed:
@@ -102,109 +144,13 @@ class IsolatedImages(Images):
             self._idle.put(process)
 
 
-class _Process:
-    """One process at a time, replaced when it has ended."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._max_s = 0.0  # how long what it was asked last may take
-
-    def ask(self, request: dict[str, Any], parts: Sequence[bytes] = (), *, max_s: float) -> dict[str, Any]:
-        """Ask for something and wait for the answer.
-
-        Args:
-            request: what for.
-            parts: what is sent with it.
-            max_s: how long it may take.
-
-        Raises:
-            InputError: it cannot be had; or the process has died over it, or taken too long.
-            SetupError: no process can be started.
-        """
-        if self._process is not None and self._process.poll() is not None:
-            # It ended with nothing to do, first of all where memory ran out; this image is not to blame.
-            self.end()
-        if self._process is None:
-            self._start()
-        self._max_s = max_s
-        try:
-            send(self._connection, request | {"max_s": max_s}, parts)
-            answer = self._answer(max_s + GRACE_S)
-        except (EOFError, OSError):
-            raise self._explained() from None
-        if "reason" in answer:
-            raise InputError(Reason(answer["reason"]), answer["detail"])
-        return answer
-
-    def receive(self) -> bytes:
-        """Receive what the answer announced."""
-        try:
-            return self._connection.recv_bytes()
-        except (EOFError, OSError):
-            raise self._explained() from None
-
-    def receive_into(self, pixels: np.ndarray) -> None:
-        """Receive pixels into a contiguous uint8 array."""
-        try:
-            self._connection.recv_bytes_into(pixels.reshape(-1).data)
-        except (EOFError, OSError):
-            raise self._explained() from None
-
-    def end(self) -> int | None:
-        """End the process; its exit status, None where it does not end or there is none."""
-        if self._process is None:
-            return None
-        process, self._process = self._process, None
-        self._connection.close()
-        with suppress(subprocess.TimeoutExpired):
-            # It ends by itself as its connection is closed, if it has not ended before.
-            return process.wait(GRACE_S)
-        process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
-        return None
-
-    def _start(self) -> None:
-        self._connection, theirs = Pipe()
-        descriptor = theirs.fileno()
-        try:
-            with theirs:
-                self._process = subprocess.Popen(  # noqa: S603 - our own module
-                    [sys.executable, "-P", "-m", "workers.images.child", str(descriptor)],
-                    pass_fds=[descriptor],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    env=_environment(),
-                    start_new_session=True,
-                )
-            self._answer(START_TIMEOUT_S)
-        except (EOFError, OSError) as error:
-            returncode = self.end()
-            raise SetupError(
-                f"A process for decoding could not start (exit status {returncode}). `labelyard doctor` looks closer."
-            ) from error
-
-    def _answer(self, timeout_s: float) -> dict[str, Any]:
-        if not self._connection.poll(timeout_s):
-            # Nothing else would end the process before it is waited for.
-            assert self._process is not None, "it was asked"  # noqa: S101
-            self._process.send_signal(signal.SIGALRM)
-            self._process.send_signal(signal.SIGCONT)
-            raise TimeoutError
-        return receive_header(self._connection)
-
-    def _explained(self) -> InputError:
-        """Find out how the process ended, and say it of the image."""
-        returncode = self.end()
-        error = _explain(returncode, self._max_s)
-        logger.warning("decoder_died", returncode=returncode, reason=error.reason)
-        return error
-
-
-def _environment() -> dict[str, str]:
-    """All but what a decoder that was taken over would look for."""
-    inherited = {name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES}
-    return inherited | {"OPENBLAS_NUM_THREADS": "1"}
+def _ask(
+    process: ChildProcess, request: dict[str, Any], parts: Sequence[bytes] = (), *, max_s: float
+) -> dict[str, Any]:
+    answer = process.ask(request, parts, max_s=max_s)
+    if "reason" in answer:
+        raise InputError(Reason(answer["reason"]), answer["detail"])
+    return answer
 
 
 def _explain(returncode: int | None, max_s: float) -> InputError:

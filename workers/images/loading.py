@@ -10,6 +10,7 @@ from core.preprocessing import PreprocessingContract
 from core.settings import Settings
 from workers.access import Access
 from workers.files import FileStamp
+from workers.images.views import View, make_view, square
 from workers.ml.decoding import Decoder
 from workers.ml.limits import ImageLimits
 from workers.ml.resizing import prepare
@@ -89,6 +90,29 @@ class ImageLoader(Images):
         picture = self._decoder.decode_for(data, slots.keys())
         for contract, slot in slots.items():
             prepare(picture, contract, slot)
+
+    def view(self, locator: Locator, longest: int, contracts: Collection[PreprocessingContract] = ()) -> View:
+        """Read and decode an image for somebody to look at.
+
+        Args:
+            locator: where it is.
+            longest: its longer side in the view, in pixels, at the most.
+            contracts: of networks whose inputs are to come with it.
+
+        Raises:
+            InputError: the image cannot be read or decoded.
+        """
+        picture = self._decoder.decode_for(self._reader.read(locator), [square(longest), *contracts])
+        return make_view(picture, longest, contracts)
+
+    def place_stamp(self, locator: Locator) -> str | None:
+        """What changes with the local file that an image is in; None: it is elsewhere, and nothing tells.
+
+        Raises:
+            InputError: the file is not there, or may not be read.
+        """
+        stamp = self._reader.place_stamp(locator)
+        return None if stamp is None else stamp.text
 
     def close(self) -> None:
         """Let go of open archives."""

@@ -38,7 +38,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """Which part of an image goes where in a network's input. Boxes: top, left, height, width in pixels."""
 
     source: tuple[int, int, int, int]
@@ -67,7 +67,7 @@ def prepare(image: np.ndarray | Picture, contract: PreprocessingContract, out: n
     picture = image if isinstance(image, Picture) else Picture(image, (image.shape[0], image.shape[1]))
     if out is not None:
         _require_slot(out, contract.size_hw)
-    layout = _lay_out(picture.full_hw, contract)
+    layout = lay_out(picture.full_hw, contract)
     top, left, height, width = layout.target
     if (height, width) == contract.size_hw:
         return _fill(picture, layout, out)
@@ -75,6 +75,34 @@ def prepare(image: np.ndarray | Picture, contract: PreprocessingContract, out: n
     canvas[:] = 0
     _fill(picture, layout, canvas[top : top + height, left : left + width])
     return canvas
+
+
+def lay_out(image_hw: _Size, contract: PreprocessingContract) -> Layout:
+    """Tell which part of an image a network sees, and where in its input.
+
+    Args:
+        image_hw: height and width of the upright image, in pixels.
+        contract: the size of the input, and how to reach it.
+    """
+    (height, width), (target_height, target_width) = image_hw, contract.size_hw
+    source, target = (0, 0, height, width), (0, 0, target_height, target_width)
+    match contract.resize:
+        case ResizeMode.STRETCH:
+            return Layout(source, target)
+        case ResizeMode.CROP:
+            # The middle, in the proportions of the target.
+            fit_height = min(height, width * target_height // target_width)
+            fit_width = min(width, height * target_width // target_height)
+            crop_height = max(1, fit_height * _CROP_NUMERATOR // _CROP_DENOMINATOR)
+            crop_width = max(1, fit_width * _CROP_NUMERATOR // _CROP_DENOMINATOR)
+            return Layout(((height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width), target)
+        case ResizeMode.PAD:
+            # The whole image, centred on black.
+            scale = min(target_height / height, target_width / width)
+            fit_height, fit_width = max(1, round(height * scale)), max(1, round(width * scale))
+            return Layout(
+                source, ((target_height - fit_height) // 2, (target_width - fit_width) // 2, fit_height, fit_width)
+            )
 
 
 def largest_reduction(full_hw: _Size, contracts: Collection[PreprocessingContract]) -> int:
@@ -89,34 +117,12 @@ def largest_reduction(full_hw: _Size, contracts: Collection[PreprocessingContrac
         1, 2, 4 or 8.
     """
     upright_or_not = {full_hw, full_hw[::-1]}
-    shrinkages = [_lay_out(image_hw, contract).shrinkage for contract in contracts for image_hw in upright_or_not]
+    shrinkages = [lay_out(image_hw, contract).shrinkage for contract in contracts for image_hw in upright_or_not]
     spare = min(shrinkages, default=1.0) / _MIN_OVERSIZE
     return next((reduction for reduction in _REDUCTIONS if reduction <= spare), 1)
 
 
-def _lay_out(image_hw: _Size, contract: PreprocessingContract) -> _Layout:
-    (height, width), (target_height, target_width) = image_hw, contract.size_hw
-    source, target = (0, 0, height, width), (0, 0, target_height, target_width)
-    match contract.resize:
-        case ResizeMode.STRETCH:
-            return _Layout(source, target)
-        case ResizeMode.CROP:
-            # The middle, in the proportions of the target.
-            fit_height = min(height, width * target_height // target_width)
-            fit_width = min(width, height * target_width // target_height)
-            crop_height = max(1, fit_height * _CROP_NUMERATOR // _CROP_DENOMINATOR)
-            crop_width = max(1, fit_width * _CROP_NUMERATOR // _CROP_DENOMINATOR)
-            return _Layout(((height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width), target)
-        case ResizeMode.PAD:
-            # The whole image, centred on black.
-            scale = min(target_height / height, target_width / width)
-            fit_height, fit_width = max(1, round(height * scale)), max(1, round(width * scale))
-            return _Layout(
-                source, ((target_height - fit_height) // 2, (target_width - fit_width) // 2, fit_height, fit_width)
-            )
-
-
-def _fill(picture: Picture, layout: _Layout, out: np.ndarray | None) -> np.ndarray:
+def _fill(picture: Picture, layout: Layout, out: np.ndarray | None) -> np.ndarray:
     if picture.reduction > 1:
         return _resize_reduced(picture, layout, out)
     top, left, height, width = layout.source
@@ -136,7 +142,7 @@ def _resize(image: np.ndarray, size_hw: _Size, out: np.ndarray | None) -> np.nda
     return _placed(image, out)
 
 
-def _resize_reduced(picture: Picture, layout: _Layout, out: np.ndarray | None) -> np.ndarray:
+def _resize_reduced(picture: Picture, layout: Layout, out: np.ndarray | None) -> np.ndarray:
     """Shrink over areas, from edges that lie between the pixels of a reduced image."""
     import cv2  # noqa: PLC0415  see the module's docstring
 
