@@ -5,8 +5,9 @@ from dataclasses import replace
 from benchmarks.scale_sim.scenario import Scenario
 
 THOUSAND = Scenario(workers=1_000)
-# A database's machine that carries a thousand workers, so that what failures do is not mixed with saturation.
-ROOMY = replace(THOUSAND, cores=16)
+# A database's machine that carries a thousand workers, so that what failures do is not mixed with saturation; and work
+# that lasts for half a minute, so that something can happen.
+ROOMY = replace(THOUSAND, cores=16, chunk_size=1_024, images_per_row=128, chunks_per_worker=8)
 
 EXPERIMENTS: dict[str, list[Scenario]] = {
     "growth": [
@@ -18,13 +19,12 @@ EXPERIMENTS: dict[str, list[Scenario]] = {
         replace(THOUSAND, name="as it is, 2 cores"),
         replace(THOUSAND, name="one sweeper", sweepers=1),
         replace(THOUSAND, name="a look every 2 s", look_interval_s=2.0),
-        replace(THOUSAND, name="chunks of 1,024", chunk_size=1_024, chunks_per_worker=4),
-        replace(THOUSAND, name="all three", chunk_size=1_024, chunks_per_worker=4, look_interval_s=2.0, sweepers=1),
+        replace(THOUSAND, name="chunks of 1,024", chunk_size=1_024),
+        replace(THOUSAND, name="all three", chunk_size=1_024, look_interval_s=2.0, sweepers=1),
         replace(
             THOUSAND,
             name="and a renewal every 10 s",
             chunk_size=1_024,
-            chunks_per_worker=4,
             look_interval_s=10.0,
             renewal_interval_s=10.0,
             lease_s=100.0,
@@ -36,26 +36,20 @@ EXPERIMENTS: dict[str, list[Scenario]] = {
             name="8 cores and all three",
             cores=8,
             chunk_size=1_024,
-            chunks_per_worker=4,
             look_interval_s=2.0,
             sweepers=1,
         ),
     ],
     "too much": [
-        replace(THOUSAND, name="features kept, 2 cores", with_features=True, chunks_per_worker=3),
-        replace(
-            THOUSAND,
-            name="features kept, 2,000 workers, 2 cores",
-            workers=2_000,
-            with_features=True,
-            chunks_per_worker=3,
-        ),
+        replace(THOUSAND, name="features kept, 2 cores", with_features=True),
+        replace(THOUSAND, name="features kept, 2,000 workers, 2 cores", workers=2_000, with_features=True),
         replace(THOUSAND, name="leases of 4 s, 2 cores", lease_s=4.0),
     ],
     "failures": [
         replace(ROOMY, name="nobody dies"),
-        replace(ROOMY, name="1% die a minute", deaths_per_min=0.01, chunks_per_worker=12),
-        replace(ROOMY, name="10% freeze a minute for 45 s", freezes_per_min=0.1),
+        replace(ROOMY, name="1% die a minute", deaths_per_min=0.01),
+        replace(ROOMY, name="10% die a minute", deaths_per_min=0.1),
+        replace(ROOMY, name="10% freeze a minute, for 45 s", freezes_per_min=0.1),
         replace(ROOMY, name="a rack of 100 dies", rack=100),
         replace(ROOMY, name="a rack of 100 dies, 2 cores", rack=100, cores=2),
     ],

@@ -14,7 +14,7 @@ from benchmarks.scale_sim.simulation import simulate
 from core.types import ChunkState
 from db.tables import ChunkTable, ResultTable
 
-FIFTY = Scenario(workers=50, chunks_per_worker=4)
+FIFTY = Scenario(workers=50, chunks_per_worker=4, images_per_row=16)
 # Small chunks, so that freezes often meet one between its last batch and its finish.
 TROUBLED = replace(
     FIFTY,
@@ -38,9 +38,9 @@ def costs():
 
 @pytest.fixture
 def small():
-    """A ledger of 64 chunks of 16 images, and its clock."""
+    """A ledger of 64 chunks of 16 rows, and its clock."""
     loop = Loop()
-    ledger = SimulatedLedger(loop, Scenario(workers=1))
+    ledger = SimulatedLedger(loop, Scenario(workers=1, images_per_row=16))
     yield loop, ledger
     ledger.close()
 
@@ -134,7 +134,7 @@ def test_the_program_fails_when_the_contract_is_broken(monkeypatch, capsys):
     assert program.main() == 0
     monkeypatch.setattr(SimulatedLedger, "finish", forget_a_row)
     assert program.main() == 1
-    assert "2 workers, 2 cores: Job 1: 1024 images, 1023 with a row" in capsys.readouterr().out
+    assert "2 workers, 2 cores: Job 1: 512 images, 511 with a row" in capsys.readouterr().out
 
 
 def test_a_queue_serves_in_order_and_knows_how_long_it_was_busy():
