@@ -21,6 +21,15 @@ class VariableMissingError(Exception):
     """A variable that the file insists on is not set; the message is the file's."""
 
 
+class AnyValue(dict[str, str]):
+    """Variables of which each is set, to its own name."""
+
+    def get(self, name: str, default: object = None) -> str:  # type: ignore[override]
+        """The name."""
+        del default
+        return name
+
+
 @dataclass(frozen=True)
 class Instruction:
     """One of a Dockerfile's."""

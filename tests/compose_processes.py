@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -69,12 +69,19 @@ class ComposeProcesses:
         folder: an empty folder for what they keep.
         variables: what `.env` holds.
         volumes: folders that stand for volumes, by their names; the others are made.
+        without: services that this machine has no program for.
     """
 
     def __init__(
-        self, folder: Path, variables: Mapping[str, str], *, volumes: Mapping[str, Path] | None = None
+        self,
+        folder: Path,
+        variables: Mapping[str, str],
+        *,
+        volumes: Mapping[str, Path] | None = None,
+        without: Collection[str] = (),
     ) -> None:
-        self.services = read_services(variables)
+        services = read_services(variables, profiles=variables["COMPOSE_PROFILES"].split(","))
+        self.services = {name: service for name, service in services.items() if name not in without}
         self._folder = folder
         self._volumes = volumes or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -177,7 +184,8 @@ class ComposeProcesses:
         if name == "postgres":
             self._start_postgres()
             return
-        command = [self.local(name, part) for part in self.services[name]["command"]]
+        service = self.services[name]
+        command = [self.local(name, part) for part in (*service.get("entrypoint", ()), *service["command"])]
         environment = self.environment(name)
         program = shutil.which(command[0], path=environment["PATH"])
         assert program is not None, f"{name}: no {command[0]} on this machine"

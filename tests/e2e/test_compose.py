@@ -1,17 +1,21 @@
 """docker-compose.yml, as processes: its commands label a folder, its health checks hold, its passwords are needed."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import redis
-from compose_file import ROOT
+import yaml
+from compose_file import ROOT, AnyValue, read_services
 from compose_processes import ComposeProcesses
 from dotenv import dotenv_values
 from flower_process import Flower
@@ -43,7 +47,7 @@ def variables(folder: Path, make_photographs: Callable[[Path, int], Path]) -> di
 def compose(
     folder: Path, variables: dict[str, str], keras_home: Path, engines: Path, give_up: Callable[[str], None]
 ) -> Iterator[ComposeProcesses]:
-    """All that `docker compose up` starts without its profiles, healthy."""
+    """All that `docker compose up` starts after `make env`, healthy, but what this machine has no program for."""
     try:
         find_postgres()
         find_tls_redis()  # its users are of Redis 7; the wheels have an older one
@@ -52,7 +56,10 @@ def compose(
     state = folder / "state"
     state.mkdir()
     (state / "engines").symlink_to(engines)
-    with ComposeProcesses(folder, variables, volumes={"keras": keras_home, "state": state}) as compose:
+    volumes = {"keras": keras_home, "state": state}
+    # Grafana is in no registry that tests ask; Prometheus is Debian's.
+    without = {"grafana"} if shutil.which("prometheus") else {"grafana", "prometheus"}
+    with ComposeProcesses(folder, variables, volumes=volumes, without=without) as compose:
         yield compose
         statuses = compose.stop()
     assert set(statuses.values()) == {0}, f"Not all of them ended well when they were told to: {statuses}"
@@ -123,6 +130,25 @@ def test_redis_is_as_its_configuration_says(compose: ComposeProcesses, variables
         assert (facts["aof_enabled"], facts["maxmemory_policy"], facts["maxmemory"]) == (1, "noeviction", 256 * 1024**2)
         with pytest.raises(redis.exceptions.NoPermissionError):
             worker.flushall()
+
+
+def test_prometheus_has_our_rules_and_looks_for_our_processes(compose: ComposeProcesses):
+    if "prometheus" not in compose.services:
+        pytest.skip("No prometheus on the PATH (Debian's package prometheus has it)")
+
+    address = compose.address("prometheus", "9090")
+
+    def ask(what: str) -> Any:
+        with urllib.request.urlopen(f"http://{address}/api/v1/{what}", timeout=10) as page:
+            return json.load(page)["data"]
+
+    assert [group["name"] for group in ask("rules")["groups"]] == ["labelyard"]
+    jobs = yaml.safe_load(ask("status/config")["yaml"])["scrape_configs"]
+    places = [place for job in jobs for place in job["dns_sd_configs"]]
+    looked_for = {(name, str(place["port"])) for place in places for name in place["names"]}
+    services = read_services(AnyValue(), profiles=["gpu"])
+    exposed = {(name, port) for name, service in services.items() for port in service.get("expose", ())}
+    assert looked_for <= exposed
 
 
 def test_the_migration_may_run_again(compose: ComposeProcesses):

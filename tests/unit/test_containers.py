@@ -11,24 +11,22 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from compose_file import COMPOSE, ROOT, VariableMissingError, image_files, instructions, interpolate, read_services
+from compose_file import (
+    COMPOSE,
+    ROOT,
+    AnyValue,
+    VariableMissingError,
+    image_files,
+    instructions,
+    interpolate,
+    read_services,
+)
 from dotenv import dotenv_values
 from tls_redis import documented_users
 
 SCHEMA = ROOT / "tests" / "schemas" / "compose-spec" / "compose-spec.json"
 LOCKS = ROOT / "deploy" / "docker"
 PROFILES = ("gpu", "monitoring")
-
-
-class AnyValue(dict[str, str]):
-    """Every variable is set."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def get(self, name: str, default: object = None) -> str:  # type: ignore[override]
-        del default
-        return f"value-of-{name}"
 
 
 def make_env(path: Path) -> subprocess.CompletedProcess[str]:

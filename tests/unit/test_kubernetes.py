@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from compose_file import ROOT, image_environment, image_files, read_services
+from compose_file import ROOT, AnyValue, image_environment, image_files, read_services
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 SCHEMA = ROOT / "tests" / "schemas" / "kubernetes" / "kubernetes-1.34.json"
@@ -138,11 +138,6 @@ def test_nothing_is_mounted_that_is_not_there_and_the_image_writes_only_where_so
 
 
 def test_commands_are_those_of_docker_compose():
-    class AnyValue(dict[str, str]):
-        def get(self, name: str, default: object = None) -> str:  # type: ignore[override]
-            del default
-            return name
-
     services = read_services(AnyValue())
     for name, pod in pods():
         command = pod["containers"][0]["command"]
