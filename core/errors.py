@@ -8,7 +8,8 @@
     │   ├── UnknownJobError     no job has that id
     │   ├── UnknownScheduleError    no schedule has that name
     │   ├── UnknownUploadError  no upload has that id
-    │   ├── UploadError         what was uploaded is not kept: it is too much, or no archive that can be unpacked
+    │   ├── UploadError         what was uploaded is not kept: its name leads elsewhere, or it is no sound archive
+    │   │   └── UploadTooLargeError     it is more than is taken
     │   ├── KeyReusedError      a key that names a request came with another one before
     │   └── StateError          it exists, and is in no state for that
     ├── SetupError              something that must exist does not (exit code 3)
@@ -66,7 +67,11 @@ class UnknownUploadError(UsageError):
 
 
 class UploadError(UsageError):
-    """What was uploaded is not kept: it is too much, or no archive that can be unpacked safely."""
+    """What was uploaded is not kept: its name leads elsewhere, or it is no archive that can be unpacked safely."""
+
+
+class UploadTooLargeError(UploadError):
+    """What was uploaded is more than is taken."""
 
 
 class KeyReusedError(UsageError):

@@ -20,6 +20,7 @@ from orchestrator.api.routes import (
     jobs,
     labels,
     models,
+    pictures,
     results,
     review,
     schedules,
@@ -28,13 +29,14 @@ from orchestrator.api.routes import (
     uploads,
 )
 from orchestrator.dashboard.mounting import mount_dashboard
+from orchestrator.pictures.making import PictureMaker
 
 PREFIX = "/api/v1"
 # Of a body that is no file. Ten thousand labels take a fifth of it.
 MAX_BODY_BYTES = 4 * 1024**2
 # What a form has around its files.
 _FORM_OVERHEAD_BYTES = 1024**2
-_ROUTERS = (jobs, results, training, models, schedules, labels, review, upkeep)
+_ROUTERS = (jobs, results, pictures, training, models, schedules, labels, review, upkeep)
 _EVERYWHERE = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
@@ -68,18 +70,20 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.state.backend = backend
     app.state.rates = Rates(_parse_rate(backend.settings))
+    app.state.pictures = pictures.Pictures(PictureMaker.of(backend.settings))
     app.add_middleware(Guard, only_local_names=not backend.asks_for_tokens)
     answer_with_problems(app)
     app.include_router(health.router)
     for module in _ROUTERS:
         app.include_router(module.router, prefix=PREFIX, responses=documented(*_EVERYWHERE))
+    max_upload_bytes = backend.settings.max_upload_bytes + _FORM_OVERHEAD_BYTES
     app.include_router(
         uploads.router,
         prefix=PREFIX,
         responses=documented(*_EVERYWHERE),
-        max_body_size=backend.settings.max_upload_bytes + _FORM_OVERHEAD_BYTES,
+        max_body_size=max_upload_bytes,
     )
-    mount_dashboard(app, backend)
+    mount_dashboard(app, backend, max_upload_bytes=max_upload_bytes)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 

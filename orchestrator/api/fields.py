@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
 
 from orchestrator.api.paging import MAX_ID
 from workers.access import is_url
@@ -14,10 +14,23 @@ _LOCAL_PREFIXES = ("/", "job:", "upload:")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=_NO_CONTROLS)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_NO_CONTROLS)]
-Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+def _no_word(value: object) -> object:
+    if isinstance(value, bool | str):
+        # In JSON there is no need to take "1" or true for 1. 1.0 is the same number there.
+        raise ValueError("expected a number")  # noqa: TRY004 - pydantic's way to refuse
+    return value
+
+
+Flag = Annotated[bool, Strict()]
+Whole = Annotated[int, BeforeValidator(_no_word)]
+Id = Annotated[Whole, Field(ge=1, le=MAX_ID)]
 JobId = Annotated[int, Path(ge=1, le=MAX_ID, description="The job's number.")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+ExactNumber = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+ExactShare = Annotated[float, Strict(), Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 def is_whole(text: str) -> bool:
@@ -28,7 +41,7 @@ def is_whole(text: str) -> bool:
 def _whole(text: str) -> str:
     if not is_whole(text):
         # What it would be relative to is a folder of the server's that its clients do not know.
-        raise ValueError("Expected an absolute path of the server's, a URL, upload:ID or job:ID.")
+        raise ValueError("expected an absolute path of the server's, a URL, upload:ID or job:ID")
     return text
 
 
@@ -36,7 +49,11 @@ Source = Annotated[
     str,
     StringConstraints(min_length=1, max_length=4096, pattern=_NO_CONTROLS),
     AfterValidator(_whole),
-    Field(description="An absolute path of the server's, a URL, `upload:ID` or `job:ID`.", examples=["/data/photos"]),
+    Field(
+        description="An absolute path of the server's, a URL, `upload:ID` or `job:ID`.",
+        examples=["/data/photos"],
+        json_schema_extra={"pattern": r"^(/|job:|upload:|[A-Za-z][A-Za-z0-9+.\-]*://)[^\x00-\x1f\x7f]*$"},
+    ),
 ]
 
 

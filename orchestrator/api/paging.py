@@ -14,13 +14,17 @@ from core.errors import UsageError
 Item = TypeVar("Item")
 
 MAX_PAGE_SIZE = 1000
-# No database of ours counts further.
-MAX_ID = 2**63 - 1
+# What every reader of JSON can count to (RFC 8259, section 6); no database of ours gets there.
+MAX_ID = 2**53 - 1
 
 PageSize = Annotated[int, Query(alias="limit", ge=1, le=MAX_PAGE_SIZE, description="How many at most.")]
 CursorText = Annotated[
     str | None, Query(alias="cursor", max_length=500, description="`next` of the page before; nothing for the first.")
 ]
+
+
+class UnknownPageError(UsageError):
+    """A cursor that is none."""
 
 
 class Page(BaseModel, Generic[Item]):
@@ -39,7 +43,7 @@ def from_cursor(text: str, kinds: Sequence[type]) -> list[Any]:
     """What `to_cursor` was given.
 
     Raises:
-        UsageError: it did not come from there.
+        UnknownPageError: it did not come from there.
     """
     try:
         values = json.loads(base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True))
@@ -52,5 +56,7 @@ def from_cursor(text: str, kinds: Sequence[type]) -> list[Any]:
         and all(abs(value) <= MAX_ID for value in values if not isinstance(value, str))
     )
     if not is_known:
-        raise UsageError(f"Received {text[:100]!r} as a cursor. Expected `next` of an earlier page, as it was given.")
+        raise UnknownPageError(
+            f"Received {text[:100]!r} as a cursor. Expected `next` of an earlier page, as it was given."
+        )
     return list(values)

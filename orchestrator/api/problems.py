@@ -12,23 +12,22 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from core.errors import (
     BrokerError,
     DatabaseError,
-    KeyReusedError,
     LabelyardError,
-    NotAllowedError,
-    SetupError,
-    StateError,
     UnknownJobError,
     UnknownModelError,
     UnknownScheduleError,
     UnknownUploadError,
-    UsageError,
+    UploadTooLargeError,
 )
 from orchestrator.api.answers import to_json
+from orchestrator.api.paging import UnknownPageError
 
 logger = structlog.get_logger(__name__)
 
@@ -36,15 +35,18 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:labelyard:problem:"
 # When to try again after the database or the broker was away.
 RETRY_AFTER_S = 5
-_UNKNOWN = (UnknownJobError, UnknownModelError, UnknownScheduleError, UnknownUploadError)
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+# 422 is for requests that are not as the API's description says. One that is, and still cannot be carried out with what
+# is there, conflicts with it.
 _STATUSES: Sequence[tuple[type[LabelyardError], HTTPStatus]] = (
-    (StateError, HTTPStatus.CONFLICT),
-    (KeyReusedError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (NotAllowedError, HTTPStatus.FORBIDDEN),
-    (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnknownJobError, HTTPStatus.NOT_FOUND),
+    (UnknownModelError, HTTPStatus.NOT_FOUND),
+    (UnknownScheduleError, HTTPStatus.NOT_FOUND),
+    (UnknownUploadError, HTTPStatus.NOT_FOUND),
+    (UnknownPageError, HTTPStatus.NOT_FOUND),
+    (UploadTooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (DatabaseError, HTTPStatus.SERVICE_UNAVAILABLE),
     (BrokerError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (SetupError, HTTPStatus.CONFLICT),
 )
 
 
@@ -97,6 +99,7 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(LabelyardError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(ClientDisconnect, _of_a_hang_up)
     app.add_exception_handler(Exception, _of_mistake)
 
 
@@ -123,19 +126,12 @@ def respond(
 
 def _of_ours(request: Request, error: Exception) -> Response:
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
-    status = _status(request, error)
+    status = next((status for each, status in _STATUSES if isinstance(error, each)), HTTPStatus.CONFLICT)
     headers = {}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         logger.warning("request_failed", path=request.url.path, problem=str(error))
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return respond(request, status, str(error), kind=kind, headers=headers)
-
-
-def _status(request: Request, error: Exception) -> HTTPStatus:
-    if isinstance(error, _UNKNOWN):
-        # What the path names is not there; what only the body names makes a request that cannot be carried out.
-        return HTTPStatus.NOT_FOUND if request.path_params else HTTPStatus.UNPROCESSABLE_ENTITY
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _of_validation(request: Request, error: Exception) -> Response:
@@ -154,7 +150,25 @@ def _of_validation(request: Request, error: Exception) -> Response:
 def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     kind = error.kind if isinstance(error, RefusedError) else None
-    return respond(request, HTTPStatus(error.status_code), str(error.detail), kind=kind, headers=error.headers)
+    status, headers = HTTPStatus(error.status_code), error.headers
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette names the methods of the first route of that path alone.
+        headers = {"Allow": ", ".join(_methods(request))}
+    return respond(request, status, str(error.detail), kind=kind, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that some route takes at the path of a request."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+
+
+def _of_a_hang_up(request: Request, error: Exception) -> Response:
+    del error
+    return respond(request, HTTPStatus.BAD_REQUEST, "The connection was closed before the request had come whole.")
 
 
 def _of_mistake(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from typing import IO
 
 from sqlalchemy.orm import Session
 
-from core.errors import UploadError
+from core.errors import UploadError, UploadTooLargeError
 from core.settings import Settings
 from db.database import Database
 from db.uploads import add_upload, get_upload, grow_upload, remove_upload
@@ -136,16 +136,18 @@ class _Budget:
     def take(self, num_bytes: int) -> None:
         self.num_bytes_taken += num_bytes
         if self.num_bytes_taken > self._num_bytes:
-            raise UploadError(
+            raise UploadTooLargeError(
                 f"The upload would hold more than {self._num_bytes:,} bytes than it does. Expected less; "
                 "LABELYARD_MAX_UPLOAD_BYTES says how much one may hold."
             )
         if self.num_bytes_taken > self._num_free_bytes:
-            raise UploadError("The disk for uploads is full. Make room, or set LABELYARD_UPLOADS to another folder.")
+            raise UploadTooLargeError(
+                "The disk for uploads is full. Make room, or set LABELYARD_UPLOADS to another folder."
+            )
 
     def require_file(self) -> None:
         if self.num_files_left < 1:
-            raise UploadError(f"The upload holds {MAX_FILES:,} files already. Expected no more; begin another.")
+            raise UploadTooLargeError(f"The upload holds {MAX_FILES:,} files already. Expected no more; begin another.")
 
     def without_archive(self) -> "_Budget":
         """The same before the archive came, which is deleted once it is unpacked."""

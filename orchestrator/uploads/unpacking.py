@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
 
-from core.errors import UploadError
+from core.errors import UploadError, UploadTooLargeError
 from orchestrator.uploads.naming import file_path
 
 # What an archive's list of contents may take; `zipfile` reads it at once and keeps every entry.
@@ -47,7 +47,9 @@ def unpack(archive: Path, folder: Path, *, max_files: int, take: Take) -> int:
         with archive.open("rb") as file, zipfile.ZipFile(cast("IO[bytes]", _Wary(file))) as content:
             members = [member for member in content.infolist() if not member.is_dir()]
             if len(members) > max_files:
-                raise UploadError(f"{archive.name} holds {len(members):,} files. Expected at most {max_files:,}.")
+                raise UploadTooLargeError(
+                    f"{archive.name} holds {len(members):,} files. Expected at most {max_files:,}."
+                )
             if not members:
                 raise UploadError(f"{archive.name} holds no file. Expected images, or tables of them.")
             targets = [_target(member, folder, archive.name) for member in members]

@@ -1,5 +1,6 @@
 """Models: what there is, how good each is, which is in use; carrying one elsewhere."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from orchestrator.naming import find_trained
 from orchestrator.reporting import write_report
 from workers.exporting import ExportFormat
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(tags=["models"])
 
 _NAME = r"^[^\x00-\x1f\x7f/@]+$"
 ModelNameText = Annotated[
@@ -38,13 +39,13 @@ class Imported(BaseModel):
     is_champion: bool = Field(description="Whether the bare name means it.")
 
 
-@router.get("")
+@router.get("/models")
 def list_all(backend: BackendDependency, _: Reader) -> list[ModelSummary]:
     """List models of your own, every version of each."""
     return backend.database.query(summarise_models)
 
 
-@router.get("/compare")
+@router.get("/comparison")
 def compare(
     backend: BackendDependency,
     _: Reader,
@@ -55,7 +56,11 @@ def compare(
     return backend.database.query(lambda session: compare_models(session, first, second))
 
 
-@router.post("/import", openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}})
+@router.post(
+    "/models",
+    status_code=HTTPStatus.CREATED,
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}},
+)
 async def import_file(
     request: Request,
     backend: BackendDependency,
@@ -71,13 +76,13 @@ async def import_file(
     return await received_file(request, "model.safetensors", MAX_NUM_BYTES, use)
 
 
-@router.get("/{name}")
+@router.get("/models/{name}")
 def show(backend: BackendDependency, _: Reader, name: ModelNameText) -> ModelSummary:
     """Show the champion of a name."""
     return _summary(backend, name)
 
 
-@router.post("/{name}/rollback")
+@router.post("/models/{name}/rollback")
 def rollback(backend: BackendDependency, _: Admin, name: ModelNameText) -> ModelSummary:
     """Take the champion before the present one into use again."""
     with backend.database.write() as session:
@@ -86,13 +91,13 @@ def rollback(backend: BackendDependency, _: Admin, name: ModelNameText) -> Model
     return _summary(backend, name)
 
 
-@router.get("/{name}/versions/{version}")
+@router.get("/models/{name}/versions/{version}")
 def show_version(backend: BackendDependency, _: Reader, name: ModelNameText, version: Version) -> ModelSummary:
     """Show one version."""
     return _summary(backend, f"{name}@{version}")
 
 
-@router.post("/{name}/versions/{version}/promote")
+@router.post("/models/{name}/versions/{version}/promote")
 def promote(backend: BackendDependency, _: Admin, name: ModelNameText, version: Version) -> ModelSummary:
     """Take a version into use: from now on its bare name means it."""
     text = f"{name}@{version}"
@@ -101,7 +106,7 @@ def promote(backend: BackendDependency, _: Admin, name: ModelNameText, version: 
     return _summary(backend, text)
 
 
-@router.get("/{name}/versions/{version}/export", response_class=FileResponse)
+@router.get("/models/{name}/versions/{version}/export", response_class=FileResponse)
 def export(
     backend: BackendDependency,
     _: Reader,
@@ -117,7 +122,7 @@ def export(
     )
 
 
-@router.get("/{name}/versions/{version}/report", response_class=FileResponse)
+@router.get("/models/{name}/versions/{version}/report", response_class=FileResponse)
 def report(backend: BackendDependency, _: Reader, name: ModelNameText, version: Version) -> FileResponse:
     """Send a page about a version: curves, confusion, calibration, its worst mistakes."""
     text = f"{name}@{version}"

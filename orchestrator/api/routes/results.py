@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse
@@ -162,8 +162,15 @@ def diff(
     return _stream(backend, read, CHANGE_COLUMNS, table_format, f"job-{before}-to-{job_id}")
 
 
+def require_job(backend: BackendDependency, _: Reader, job_id: JobId) -> None:
+    """Make sure of a job while the answer may still be that there is none."""
+    backend.database.query(lambda session: get_job(session, job_id).id)
+
+
 @router.get("/events", response_class=EventSourceResponse)
-async def follow(request: Request, backend: BackendDependency, _: Reader, job_id: JobId) -> AsyncIterable[JobSummary]:
+async def follow(
+    request: Request, backend: BackendDependency, _: Annotated[None, Depends(require_job)], job_id: JobId
+) -> AsyncIterable[JobSummary]:
     """Follow a job: how it is now, and again whenever that has changed, until it has ended."""
     said: JobSummary | None = None
     while not await request.is_disconnected():

@@ -24,7 +24,16 @@ MAX_FORM_FILES = 1000
 _PIECE_BYTES = 1024**2
 UploadId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{16}$", description="The upload's id.")]
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
-_FORM = {"multipart/form-data": {"schema": {"type": "object", "properties": {"files": _FILES}, "required": ["files"]}}}
+_FORM = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {"files": _FILES},
+            "required": ["files"],
+            "additionalProperties": False,
+        }
+    }
+}
 
 
 class NewUpload(Body):
@@ -66,7 +75,7 @@ def remove(backend: BackendDependency, _: Admin, upload_id: UploadId) -> None:
 @router.put(
     "/{upload_id}/files/{name:path}",
     status_code=HTTPStatus.CREATED,
-    openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}},
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}}},
 )
 async def add_file(
     request: Request,
@@ -81,7 +90,11 @@ async def add_file(
     return await received_pieces(request, lambda pieces: backend.uploads.add(upload_id, name, pieces))
 
 
-@router.post("/{upload_id}/files", status_code=HTTPStatus.CREATED, openapi_extra={"requestBody": {"content": _FORM}})
+@router.post(
+    "/{upload_id}/files",
+    status_code=HTTPStatus.CREATED,
+    openapi_extra={"requestBody": {"content": _FORM, "required": True}},
+)
 async def add_files(request: Request, backend: BackendDependency, _: Submitter, upload_id: UploadId) -> UploadSummary:
     """Send files as a form does, up to a thousand at a time; those before one that is refused are kept."""
     await run_in_threadpool(backend.database.query, lambda session: UploadSummary.of(get_upload(session, upload_id)))
