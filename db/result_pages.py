@@ -55,6 +55,11 @@ def read_one(session: Session, job_id: int, model_id: int, ordinal: int) -> Labe
     return found[0] if found and found[0].ordinal == ordinal else None
 
 
+def read_locator(session: Session, job_id: int, ordinal: int) -> str | None:
+    """Where an image of a job is, for `core.items.locator_from_text`; None: the job has no such image."""
+    return session.scalar(select(ImageTable.locator).where(ImageTable.job_id == job_id, ImageTable.ordinal == ordinal))
+
+
 def _filtered(
     query: Select[ImageTable, ResultTable], model_id: int, wanted: ResultFilter
 ) -> Select[ImageTable, ResultTable]:

@@ -14,6 +14,7 @@ from core.settings import Settings
 from db.database import Database
 from orchestrator.api.app import create_app
 from orchestrator.api.backend import Backend
+from orchestrator.api.routes.pictures import Pictures
 from workers.waking import Waker
 
 logger = structlog.get_logger(__name__)
@@ -30,11 +31,13 @@ class WebServer:
     Args:
         server: uvicorn's.
         listener: where it listens already, so that whoever starts it knows that it can.
+        pictures: what has processes of its own, which end with it.
     """
 
-    def __init__(self, server: uvicorn.Server, listener: socket.socket) -> None:
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, pictures: Pictures) -> None:
         self._server = server
         self._listener = listener
+        self._pictures = pictures
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     @classmethod
@@ -63,7 +66,7 @@ class WebServer:
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
             limit_concurrency=MAX_CONNECTIONS,
         )
-        return cls(uvicorn.Server(config), listener)
+        return cls(uvicorn.Server(config), listener, app.state.pictures)
 
     @property
     def url(self) -> str:
@@ -80,6 +83,7 @@ class WebServer:
         self._server.should_exit = True
         self._thread.join()
         self._listener.close()
+        self._pictures.close()
 
     def _run(self) -> None:
         self._server.run(sockets=[self._listener])

@@ -9,7 +9,7 @@ import structlog
 
 from core.errors import DatabaseError
 from core.jobs import Claim
-from core.settings import Settings
+from core.settings import ENV_PREFIX, Settings
 from db.database import Database
 from db.ledger import leasing
 from workers.holding import HeldLease
@@ -38,9 +38,29 @@ def images_of(runtime: "Runtime", lease: HeldLease) -> Iterator[Images]:
         yield images
 
 
-def isolated_images(settings: Settings, *, num_processes: int | None = None) -> IsolatedImages:
-    """Make images in processes of their own, by default as many as threads decode."""
-    return IsolatedImages(num_processes=num_processes or settings.decode_threads, max_image_s=settings.max_image_s)
+def isolated_images(
+    settings: Settings, *, num_processes: int | None = None, max_idle_s: float | None = None
+) -> IsolatedImages:
+    """Make images in processes of their own, by default as many as threads decode; idle ones are kept by default."""
+    return IsolatedImages(
+        num_processes=num_processes or settings.decode_threads,
+        max_image_s=settings.max_image_s,
+        environment=_limits_of(settings),
+        max_idle_s=max_idle_s,
+    )
+
+
+def _limits_of(settings: Settings) -> dict[str, str]:
+    """What such a process has to know of the settings, whatever the environment says."""
+    values = {
+        "max_image_bytes": settings.max_image_bytes,
+        "max_image_pixels": settings.max_image_pixels,
+        "source_roots": ",".join(settings.source_roots),
+        "allow_private_hosts": settings.allow_private_hosts,
+        "url_timeout_s": settings.url_timeout_s,
+        "uploads": settings.upload_folder,
+    }
+    return {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in values.items()}
 
 
 def end_over(database: Database, claim: Claim, problem: str) -> None:
