@@ -30,7 +30,6 @@ from orchestrator.api.routes import (
 )
 from orchestrator.dashboard.mounting import mount_dashboard
 from orchestrator.pictures.making import PictureMaker
-from orchestrator.pictures.making import PictureMaker
 
 PREFIX = "/api/v1"
 # Of a body that is no file. Ten thousand labels take a fifth of it.
@@ -71,7 +70,6 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.state.backend = backend
     app.state.rates = Rates(_parse_rate(backend.settings))
-    app.state.pictures = pictures.Pictures(PictureMaker.of(backend.settings))
     app.state.pictures = pictures.Pictures(PictureMaker.of(backend.settings))
     app.add_middleware(Guard, only_local_names=not backend.asks_for_tokens)
     answer_with_problems(app)
