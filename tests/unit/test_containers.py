@@ -94,6 +94,12 @@ def test_sources_are_read_only_and_workers_do_not_write_uploads(services: dict[s
     assert {name for name, mounted in mounts if mounted == "uploads:/uploads"} == {"orchestrator"}
 
 
+def test_what_comes_by_http_does_not_pass_through_memory(services: dict[str, dict[str, Any]]):
+    orchestrator = services["orchestrator"]
+    assert orchestrator["tmpfs"] == []
+    assert "scratch:/tmp" in orchestrator["volumes"]
+
+
 def test_a_worker_can_be_scaled(services: dict[str, dict[str, Any]]):
     for name in ("label-worker", "train-worker", "gpu-worker"):
         assert "container_name" not in services[name]
