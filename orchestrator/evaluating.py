@@ -28,6 +28,7 @@ from db.trainings import NewEvaluation, add_evaluation
 from orchestrator.datasets import Dataset
 from orchestrator.naming import ModelName, model_id_of, parse_model
 from orchestrator.submitting import Submitted, check_resize, resume_same
+from orchestrator.tracing import traced
 from orchestrator.training import DatasetRequest, accept_samples
 from workers.access import Access
 from workers.ml.catalog import get_backbone
@@ -50,6 +51,7 @@ class EvaluateRequest:
     idempotency: Idempotency | None = None
 
 
+@traced
 def submit_evaluation(database: Database, settings: Settings, request: EvaluateRequest) -> Submitted:
     """Check a request, then accept it, or find the unfinished job that made the same one.
 

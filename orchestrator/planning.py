@@ -5,6 +5,7 @@ while later ones are still being found.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from itertools import islice
 from core.errors import SourceError
 from core.items import Item
 from core.jobs import LabelOptions
+from core.tracing import NullTracer, TraceKey, Tracer
 from core.types import JobState
 from db.database import Database
 from db.ledger import accepting, control
@@ -22,6 +24,8 @@ from workers.access import Access
 
 # A batch is a whole number of chunks; the first is one chunk, so that work starts at once, later ones grow to this.
 MAX_BATCH_IMAGES = 8192
+# Notes nothing, and remembers nothing either.
+NOBODY = NullTracer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,14 @@ class PlanCursor:
         return cls() if text is None else cls(**json.loads(text))
 
 
-def plan(database: Database, job_id: int, access: Access, *, after_commit: Callable[[], object] = lambda: None) -> None:
+def plan(
+    database: Database,
+    job_id: int,
+    access: Access,
+    *,
+    after_commit: Callable[[], object] = lambda: None,
+    tracer: Tracer = NOBODY,
+) -> None:
     """Plan a job to its end, from wherever it stands; one that is paused or cancelled meanwhile is left as it is.
 
     Args:
@@ -50,16 +61,19 @@ def plan(database: Database, job_id: int, access: Access, *, after_commit: Calla
         job_id: the job.
         access: what may be read here.
         after_commit: called after each batch is committed, to wake workers.
+        tracer: notes each batch.
 
     Raises:
         SourceError: a source cannot be read any further.
     """
-    while not _plan_from_cursor(database, job_id, access, after_commit):
+    while not _plan_from_cursor(database, job_id, access, after_commit, tracer):
         # Another planner of the same job has moved on, or someone has stopped the job; look where it stands now.
         continue
 
 
-def plan_or_fail(database: Database, job_id: int, access: Access, *, after_commit: Callable[[], object]) -> None:
+def plan_or_fail(
+    database: Database, job_id: int, access: Access, *, after_commit: Callable[[], object], tracer: Tracer = NOBODY
+) -> None:
     """Plan a job to its end; one whose sources cannot be read any further has failed, and says why.
 
     Raises:
@@ -67,20 +81,24 @@ def plan_or_fail(database: Database, job_id: int, access: Access, *, after_commi
         SetupError: the database or the broker is away. Nothing is wrong with the job, which can be resumed.
     """
     try:
-        plan(database, job_id, access, after_commit=after_commit)
+        plan(database, job_id, access, after_commit=after_commit, tracer=tracer)
     except SourceError as error:
         problem = str(error)
         database.transact(lambda session: control.fail(session, job_id, problem))
         raise
 
 
-def _plan_from_cursor(database: Database, job_id: int, access: Access, after_commit: Callable[[], object]) -> bool:
+def _plan_from_cursor(
+    database: Database, job_id: int, access: Access, after_commit: Callable[[], object], tracer: Tracer
+) -> bool:
     job = database.query(lambda session: control.get_job(session, job_id))
     if job.planned_at is not None or job.state is not JobState.RUNNING:
         return True
     options = LabelOptions.from_json(job.options)
     specs = [SourceSpec.from_json(source) for source in job.sources]
     num_planned, walk = job.num_planned, _Walk(specs, Origins(database, access), PlanCursor.from_text(job.plan_cursor))
+    key = TraceKey(job.id, job.created_at, job.request_hash)
+    began_at_ns = time.time_ns()
     for batch in _batches(walk, options.chunk_size):
         items, cursor = [item for item, _ in batch], batch[-1][1]
         append = partial(
@@ -95,7 +113,9 @@ def _plan_from_cursor(database: Database, job_id: int, access: Access, after_com
         if not moved:
             return False
         num_planned += len(items)
+        tracer.record("plan", key, since_ns=began_at_ns, num_images=len(items))
         after_commit()
+        began_at_ns = time.time_ns()
     num_skipped = walk.num_skipped
     database.transact(lambda session: accepting.finish_planning(session, job_id, num_skipped=num_skipped))
     after_commit()

@@ -19,6 +19,7 @@ from orchestrator.abstaining import thresholds_of
 from orchestrator.naming import ModelName, model_id_of, parse_models
 from orchestrator.origins import Origins
 from orchestrator.sources import SourceSpec
+from orchestrator.tracing import traced
 from workers.access import Access
 from workers.ml.catalog import get_backbone
 from workers.ml.weights import ensure_weights
@@ -48,6 +49,7 @@ class Submitted:
     is_resumed: bool  # it was there already, unfinished
 
 
+@traced
 def submit(database: Database, settings: Settings, request: LabelRequest) -> Submitted:
     """Check a request, then accept it, or find the unfinished job that made the same one.
 

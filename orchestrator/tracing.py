@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import structlog
 
-from core.errors import DatabaseError
+from core.errors import LabelyardError
 from core.settings import Settings
 from core.tracing import Tracer, tracer_of
 from db.database import Database
@@ -30,8 +30,7 @@ class Accepted(Protocol):
         """Whether it was there already."""
 
 
-Request = TypeVar("Request")
-Result = TypeVar("Result", bound=Accepted)
+Accept = TypeVar("Accept", bound=Callable[..., Accepted])
 
 
 def orchestrator_tracer(settings: Settings) -> Tracer:
@@ -39,18 +38,18 @@ def orchestrator_tracer(settings: Settings) -> Tracer:
     return tracer_of(settings, SERVICE)
 
 
-def traced(accept: Callable[[Database, Settings, Request], Result]) -> Callable[[Database, Settings, Request], Result]:
-    """Note each job that a function accepts, from its request on."""
+def traced(accept: Accept) -> Accept:
+    """Note each job that a function of database, settings and request accepts, from its request on."""
 
     @wraps(accept)
-    def accept_and_note(database: Database, settings: Settings, request: Request) -> Result:
+    def accept_and_note(database: Database, settings: Settings, request: object) -> Accepted:
         since_ns = time.time_ns()
         accepted = accept(database, settings, request)
         if not accepted.is_resumed:
             note_accepted(database, settings, accepted.job_id, since_ns=since_ns)
         return accepted
 
-    return accept_and_note
+    return cast("Accept", accept_and_note)
 
 
 def note_accepted(database: Database, settings: Settings, job_id: int, *, since_ns: int) -> None:
@@ -68,7 +67,7 @@ def note_accepted(database: Database, settings: Settings, job_id: int, *, since_
     try:
         with database.read() as session:
             key = trace_key(session, job_id)
-    except DatabaseError as error:
+    except LabelyardError as error:
         # The job is accepted all the same.
         logger.warning("not_traced", job_id=job_id, problem=str(error))
     else:

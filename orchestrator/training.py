@@ -24,6 +24,7 @@ from db.samples import add_samples
 from orchestrator.datasets import Dataset, check_readable, check_splittable, open_dataset
 from orchestrator.naming import check_new_name
 from orchestrator.submitting import Submitted, resume_same
+from orchestrator.tracing import traced
 from workers.access import Access
 from workers.images.suspicion import isolated_images
 from workers.ml.catalog import get_backbone, get_published_backbone
@@ -100,6 +101,7 @@ class TrainRequest:
     idempotency: Idempotency | None = None
 
 
+@traced
 def submit_training(database: Database, settings: Settings, request: TrainRequest) -> Submitted:
     """Check a training, then accept it, or find the unfinished one that was asked for in the same words.
 

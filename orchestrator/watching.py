@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.errors import WeightsError
 from core.jobs import Progress
 from core.settings import Settings
+from core.tracing import Tracer
 from core.types import JobState
 from db.database import Database
 from db.ledger import control
@@ -23,7 +25,8 @@ from db.ledger.closing import close_finished_jobs
 from db.ledger.progress import models_of, progress
 from db.workers import live_workers, reason_to_wait
 from orchestrator import waiting
-from orchestrator.planning import plan_or_fail
+from orchestrator.planning import NOBODY, plan_or_fail
+from orchestrator.tracing import orchestrator_tracer
 from workers.access import Access
 from workers.naming import default_worker_id
 from workers.supervising import LocalWorkers
@@ -78,7 +81,7 @@ def run_to_end(database: Database, settings: Settings, job_id: int, waker: Waker
         SetupError: workers cannot start.
         LabelyardError: planning failed; the job has then failed too.
     """
-    planner = Planner(database, job_id, Access.of(settings), waker)
+    planner = Planner(database, job_id, Access.of(settings), waker, tracer=orchestrator_tracer(settings))
     stillness = _Stillness(database, settings, job_id)
     with _workers(database, settings, job_id, waker) as supervise:
         planner.start()
@@ -151,13 +154,13 @@ class Planner:
         job_id: the job to plan.
         access: what may be read here.
         waker: woken after each batch.
+        tracer: notes each batch.
     """
 
-    def __init__(self, database: Database, job_id: int, access: Access, waker: Waker) -> None:
-        self._database = database
-        self._job_id = job_id
-        self._access = access
-        self._waker = waker
+    def __init__(
+        self, database: Database, job_id: int, access: Access, waker: Waker, *, tracer: Tracer = NOBODY
+    ) -> None:
+        self._plan = partial(plan_or_fail, database, job_id, access, after_commit=lambda: wake(waker), tracer=tracer)
         self._future: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
 
@@ -177,7 +180,7 @@ class Planner:
 
     def _run(self) -> None:
         try:
-            plan_or_fail(self._database, self._job_id, self._access, after_commit=lambda: wake(self._waker))
+            self._plan()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that watches, whatever it is
             self._future.set_exception(error)
         else:

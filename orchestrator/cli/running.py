@@ -24,6 +24,7 @@ from orchestrator.exporting import check_writable, export
 from orchestrator.planning import plan_or_fail
 from orchestrator.submitting import Submitted
 from orchestrator.summary import JobSummary, summarise
+from orchestrator.tracing import orchestrator_tracer
 from orchestrator.watching import make_waker, run_to_end
 from workers.access import Access
 from workers.waking import Waker, wake
@@ -134,7 +135,13 @@ def finish_again(
 def _leave_to_workers(context: Context, job_id: int, outputs: Outputs, waker: Waker) -> JobSummary:
     reporter = reporter_for(context, job_id, outputs)
     with pausing_on_ctrl_c(context, job_id):
-        plan_or_fail(context.database, job_id, Access.of(context.settings), after_commit=lambda: wake(waker))
+        plan_or_fail(
+            context.database,
+            job_id,
+            Access.of(context.settings),
+            after_commit=lambda: wake(waker),
+            tracer=orchestrator_tracer(context.settings),
+        )
         wake(waker)
     with context.database.read() as session:
         summary = summarise(session, job_id)

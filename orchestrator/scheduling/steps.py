@@ -4,6 +4,7 @@ Every step is one transaction that locks the run, so that of several schedulers 
 leaves the run where it was. The work itself is done by jobs.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -31,6 +32,7 @@ from orchestrator.retraining.verdicts import judge
 from orchestrator.rules import judge_condition, parse_condition, parse_promotion
 from orchestrator.scheduling.decisions import decide
 from orchestrator.scheduling.facts import facts_of
+from orchestrator.tracing import note_accepted
 
 # From here on people are told of drift, whatever the rule says. The usual bands are custom; see docs/adr/0028.
 DRIFT_WORTH_TELLING = 0.2
@@ -49,6 +51,7 @@ class Steps:
         self._database = database
         self._settings = settings
         self._at_s = at_s
+        self._accepted: list[int] = []  # jobs, by the step that is being taken
 
     def take(self, run: ScheduleRunTable, schedule: ScheduleTable) -> None:
         """Move a run one step on, if its time has come.
@@ -57,6 +60,13 @@ class Steps:
             run: as it was read, detached from its session.
             schedule: whose it is.
         """
+        since_ns = time.time_ns()
+        self._accepted.clear()
+        self._take(run, schedule)
+        for job_id in self._accepted:
+            note_accepted(self._database, self._settings, job_id, since_ns=since_ns)
+
+    def _take(self, run: ScheduleRunTable, schedule: ScheduleTable) -> None:
         match run.state:
             case RunState.STARTED:
                 self._begin(run, schedule)
@@ -117,6 +127,7 @@ class Steps:
             return
         challenger = accept_retraining(session, dataset, champion, tunes=schedule.tunes)
         run.challenger_id, run.train_job_id = challenger.id, challenger.job_id
+        self._accepted += [] if challenger.job_id is None else [challenger.job_id]
         run.state = RunState.TRAINING
         run.reason = f"{challenger.label} learns from dataset {dataset.version}: job {challenger.job_id}."
 
@@ -137,6 +148,7 @@ class Steps:
             return
         run.champion_id = champion.id
         run.compare_job_id = accept_comparison(session, dataset, challenger, champion)
+        self._accepted.append(run.compare_job_id)
         run.state = RunState.COMPARING
         run.reason = (
             f"{challenger.label} and {champion.label} are asked about the test images: job {run.compare_job_id}."

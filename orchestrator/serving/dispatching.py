@@ -18,6 +18,7 @@ from db.ledger.closing import close_finished_jobs
 from db.model_tables import EvaluationTable
 from db.tables import JobModelTable, JobTable
 from orchestrator.evaluating import conclude_evaluation
+from orchestrator.tracing import orchestrator_tracer
 from orchestrator.watching import Planner
 from workers.access import Access
 from workers.waking import Waker, wake
@@ -46,6 +47,7 @@ class Dispatcher:
         self._database = database
         self._access = Access.of(settings)
         self._waker = waker
+        self._tracer = orchestrator_tracer(settings)
         self._places: Mapping[int, _Place] = {}
         self._planners: dict[int, Planner] = {}
         self._not_to_measure: set[int] = set()
@@ -82,7 +84,9 @@ class Dispatcher:
         for job_id in still:
             if job_id not in self._planners and len(self._planners) < MAX_PLANNERS:
                 logger.info("planning_taken_over", job_id=job_id)
-                planner = self._planners[job_id] = Planner(self._database, job_id, self._access, self._waker)
+                planner = self._planners[job_id] = Planner(
+                    self._database, job_id, self._access, self._waker, tracer=self._tracer
+                )
                 planner.start()
 
     def _conclude(self, job_id: int) -> None:
