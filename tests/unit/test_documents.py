@@ -7,8 +7,10 @@ import ast
 import importlib.util
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import typer
@@ -16,7 +18,12 @@ import yaml
 from celery.bin.celery import celery
 from documents import PAGES, ROOT, Block, Command, read_blocks, read_commands
 
+from core.settings import Settings
+from db.database import Database
+from orchestrator.api.app import create_app
+from orchestrator.api.backend import Backend
 from orchestrator.cli.main import app
+from workers.waking import NullWaker
 
 # Programs of the system: their commands are not checked here. Each has its reason.
 ELSEWHERE = {
@@ -99,7 +106,29 @@ def check_docker(command: Command) -> str | None:
     profiles = {profile for service in compose["services"].values() for profile in service.get("profiles", [])}
     named = set(re.findall(r"--profile[ =](\S+)", " ".join(command.words))) - profiles
     scaled = set(re.findall(r"--scale[ =]([\w-]+)=", " ".join(command.words))) - set(compose["services"])
-    return f"no such profile or service: {named | scaled}" if named | scaled else None
+    if named | scaled:
+        return f"no such profile or service: {named | scaled}"
+    if command.words[1:3] == ("compose", "exec") and command.words[3] not in compose["services"]:
+        return f"no such service: {command.words[3]}"
+    if "labelyard" in command.words:
+        # What runs in the container.
+        return check_labelyard(Command(command.words[command.words.index("labelyard") :], command.where))
+    return None
+
+
+def check_curl(command: Command) -> str | None:
+    paths = [urlsplit(word).path for word in command.words if "//" in word]
+    known = [re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) for path in (*described_paths(), "/metrics")]
+    unknown = [path for path in paths if not any(re.fullmatch(pattern, path) for pattern in known)]
+    return f"no request for {unknown}" if unknown else None
+
+
+@cache
+def described_paths() -> list[str]:
+    backend = Backend(Database("sqlite://"), Settings(), NullWaker(), asks_for_tokens=True)
+    paths = list(create_app(backend).openapi()["paths"])
+    backend.database.close()
+    return paths
 
 
 def check_nothing(command: Command) -> str | None:
@@ -113,7 +142,7 @@ CHECKS = {
     "celery": check_celery,
     "pytest": check_pytest,
     "docker": check_docker,
-    "curl": check_nothing,
+    "curl": check_curl,
     "export": check_nothing,
     "pre-commit": check_nothing,
 } | dict.fromkeys(ELSEWHERE, check_nothing)
@@ -148,6 +177,9 @@ def test_every_command_that_is_shown_can_be_given(program):
         ("python -m benchmark.none", "no module"),
         ("python benchmarks/none.py", "no file"),
         ("celery flowers", "no command flowers"),
+        ("docker compose exec orchestra labelyard jobs", "no such service: orchestra"),
+        ("docker compose exec orchestrator labelyard jbos", "No such command 'jbos'"),
+        ("curl -X POST 'http://127.0.0.1:8600/api/v1/job?limit=1'", "no request for ['/api/v1/job']"),
         (".venv/bin/pytest tests/none", "no such tests"),
     ],
 )
