@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import typer
+from described_api import api_reference
 from described_tables import tables_reference
 from typer.cli import get_docs_for_click
 
@@ -41,6 +42,7 @@ def exit_codes() -> str:
 
 
 PARTS = {
+    "api": api_reference,
     "cli": cli_reference,
     "error-tree": error_tree,
     "exit-codes": exit_codes,

@@ -15,16 +15,18 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-VENDORED = Path(__file__).parent / "vendor"
+HERE = Path(__file__).parent
+# What pages load besides the theme's own files.
+ASSETS = [HERE / "style.css", *(HERE / "vendor").glob("*.js")]
 PART = re.compile(r"<!-- generated: ([\w-]+) -->\n.*?<!-- /generated -->\n", re.DOTALL)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages from outside of docs/ and the vendored script; complete the navigation with what is there."""
+    """Add the pages from outside of docs/ and what pages load; complete the navigation with what is there."""
     for path, uri in PROJECT_PAGES.items():
         files.append(File.generated(config, uri, content=(ROOT / path).read_text(encoding="utf-8")))
-    for script in VENDORED.glob("*.js"):
-        files.append(File.generated(config, f"assets/{script.name}", abs_src_path=str(script)))
+    for asset in ASSETS:
+        files.append(File.generated(config, f"assets/{asset.name}", abs_src_path=str(asset)))
     uris = sorted(file.src_uri for file in files.documentation_pages())
     config.nav = completed(config.nav or [], uris)
     return files

@@ -66,6 +66,12 @@ def test_a_browser_needs_no_network_for_any_page(site):
     assert "Why an image has no label" in (site / "search" / "search_index.js").read_text(encoding="utf-8")
 
 
+def test_no_list_or_table_is_taken_for_a_sentence(site):
+    """GitHub begins a list or table right below a sentence; on the site it needs an empty line before it."""
+    swallowed = re.compile(r"<p>(?:(?!</p>).)*\n(?:[-*] |\d+\. |\| )", re.DOTALL)
+    assert [name for name, text in pages(site).items() if swallowed.search(text)] == []
+
+
 def test_a_link_to_nowhere_stops_the_build(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "README.md").write_text("[There](nowhere.md) is nothing.\n")
@@ -97,6 +103,18 @@ def test_the_reference_has_every_setting_and_every_table_with_its_columns(site):
     assert [column for column in columns if f"<code>{column.name}</code>" not in tables] == []
     assert "the fence: every claim adds one, a finish must name the last" in tables
     assert "core.jobs.StageSeconds of the attempt that finished it" in tables
+
+
+def test_the_reference_has_every_request_and_every_link_in_it_leads_somewhere(site):
+    text = pages(site)["reference/http-api.html"]
+    for request in (
+        "POST /api/v1/jobs",
+        "GET /api/v1/jobs/{job_id}/events",
+        "PUT /api/v1/uploads/{upload_id}/files/{name}",
+    ):
+        assert f"<code>{request}" in text
+    anchors = set(re.findall(r'id="([^"]+)"', text))
+    assert {link for link in re.findall(r'href="#([^"]+)"', text) if link not in anchors} == set()
 
 
 def test_the_reference_shows_the_tree_of_errors_and_the_exit_codes(site):
