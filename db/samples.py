@@ -49,6 +49,15 @@ class JudgedSample:
     detail: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a confusion matrix."""
+
+    true: int  # class index
+    predicted: int  # likewise
+    used_as: Split | None  # the part that was measured; None: all samples of the job
+
+
 def add_samples(session: Session, job_id: int, labels: Sequence[tuple[int, Split | None]]) -> None:
     """Store what the images of a job show, in the order of their ordinals.
 
@@ -127,3 +136,39 @@ def judged_samples(session: Session, job_id: int, model_id: int) -> list[JudgedS
         .order_by(SampleTable.ordinal)
     )
     return [JudgedSample(*tuple(row)) for row in rows]
+
+
+def samples_in_cell(
+    session: Session, job_id: int, model_id: int, cell: Cell, *, after: int, limit: int
+) -> list[tuple[int, str, float | None]]:
+    """The images behind one cell of a confusion matrix.
+
+    Args:
+        session: any transaction.
+        job_id: the job that measured.
+        model_id: whose answers.
+        cell: which.
+        after: the ordinal that the page begins behind; -1: the first page.
+        limit: at most so many.
+
+    Returns:
+        Ordinal, name, and the probability of the answer, in the order of the dataset.
+    """
+    query = (
+        select(SampleTable.ordinal, ImageTable.name, ResultTable.score)
+        .join(ImageTable, and_(ImageTable.job_id == SampleTable.job_id, ImageTable.ordinal == SampleTable.ordinal))
+        .join(
+            ResultTable,
+            and_(
+                ResultTable.job_id == SampleTable.job_id,
+                ResultTable.ordinal == SampleTable.ordinal,
+                ResultTable.model_id == model_id,
+            ),
+        )
+        .where(SampleTable.job_id == job_id, SampleTable.class_index == cell.true)
+        .where(ResultTable.class_index == cell.predicted, SampleTable.ordinal > after)
+    )
+    if cell.used_as is not None:
+        query = query.where(SampleTable.used_as == cell.used_as)
+    rows = session.execute(query.order_by(SampleTable.ordinal).limit(limit))
+    return [(ordinal, name, score) for ordinal, name, score in rows]

@@ -8,16 +8,38 @@ from fastapi.staticfiles import StaticFiles
 
 from orchestrator.api.backend import Backend
 from orchestrator.dashboard.mistakes import answer_with_pages
-from orchestrator.dashboard.pages import job, jobs, overview
+from orchestrator.dashboard.pages import (
+    image,
+    job,
+    jobs,
+    login,
+    models,
+    overview,
+    review,
+    schedules,
+    train,
+    upkeep,
+    upload,
+)
+from orchestrator.dashboard.pages import (
+    version as version_page,
+)
 from orchestrator.dashboard.rendering import Templates
 from orchestrator.dashboard.visits import require_own_page
 
 _STATIC = Path(__file__).with_name("static")
-_PAGES = (overview, jobs, job)
+_PAGES = (overview, jobs, job, image, models, version_page, train, schedules, review, upload, upkeep, login)
 
 
-def mount_dashboard(app: FastAPI, backend: Backend) -> None:
-    """Add the pages to an app that has the API already, with which they share who may ask, and how often."""
+def mount_dashboard(app: FastAPI, backend: Backend, *, max_upload_bytes: int) -> None:
+    """Add the pages to an app that has the API already, with which they share who may ask, and how often.
+
+    Args:
+        app: where they go.
+        backend: what they work with.
+        max_upload_bytes: how long a form with files may be.
+    """
+    own = [Depends(require_own_page)]
     app.state.templates = Templates(
         {"version": version("labelyard"), "asks_for_tokens": backend.asks_for_tokens, "flower_url": None}
     )
@@ -25,5 +47,6 @@ def mount_dashboard(app: FastAPI, backend: Backend) -> None:
     for page in _PAGES:
         app.include_router(page.router, include_in_schema=False)
         if hasattr(page, "forms"):
-            app.include_router(page.forms, include_in_schema=False, dependencies=[Depends(require_own_page)])
+            app.include_router(page.forms, include_in_schema=False, dependencies=own)
+    app.include_router(upload.large_forms, include_in_schema=False, dependencies=own, max_body_size=max_upload_bytes)
     answer_with_pages(app)

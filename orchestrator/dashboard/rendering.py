@@ -1,8 +1,10 @@
 """From values to pages. Whatever a name holds, it arrives as text and never as markup."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -10,6 +12,7 @@ from starlette.requests import Request
 from core.items import escape_name
 from core.types import Reason, Scope
 from orchestrator.cli.times import ago, duration, when
+from orchestrator.dashboard.curves import shade
 from orchestrator.reports.rendering import UNDEFINED, make_printable
 from orchestrator.tokens import Caller
 
@@ -43,7 +46,14 @@ class Templates:
             lstrip_blocks=True,
             finalize=make_printable,
         )
-        self._environment.globals |= {"link": link, "nav_pages": nav_pages, "reasons": list(Reason), **constants}
+        self._environment.globals |= {
+            "link": link,
+            "nav_pages": nav_pages,
+            "reasons": list(Reason),
+            "version_path": version_path,
+            "when_by": when_by,
+            **constants,
+        }
         self._environment.filters |= {
             "ago": ago,
             "duration": duration,
@@ -51,8 +61,11 @@ class Templates:
             "number": show_number,
             "pair": lambda value: (value, value),
             "percent": show_percent,
+            "shade": shade,
             "size": show_size,
+            "tail": show_tail,
             "value": to_value,
+            "version": lambda number: f"version {number}",
             "when": when,
         }
 
@@ -87,6 +100,12 @@ def link(path: str, **query: object) -> str:
     return f"{where}?{urlencode(pairs)}" if pairs else where
 
 
+def version_path(label: str) -> str:
+    """Where the page of a version is, by what a user types for it."""
+    name, _, version = label.partition("@")
+    return link(f"/models/{name}/versions/{version}")
+
+
 def to_value(value: object) -> str:
     """A value as forms and addresses carry it: a name that is not UTF-8 is escaped."""
     match value:
@@ -105,6 +124,11 @@ def to_value(value: object) -> str:
 def is_value(value: str, name: str) -> bool:
     """Whether a form or an address means this name."""
     return value in (name, to_value(name))
+
+
+def when_by(time_s: float, time_zone: str) -> str:
+    """Seconds since 1970 as date and time by a named clock."""
+    return datetime.fromtimestamp(time_s, tz=ZoneInfo(time_zone)).strftime("%Y-%m-%d %H:%M")
 
 
 def show_percent(share: float | None, decimals: int = 1) -> str:
@@ -129,3 +153,8 @@ def show_size(num_bytes: float) -> str:
             return f"{num_bytes:.0f} {unit}" if unit == _UNITS[0] else f"{num_bytes:.1f} {unit}"
         num_bytes /= _STEP
     return f"{num_bytes:.1f} {_UNITS[-1]}"
+
+
+def show_tail(name: str) -> str:
+    """The last part of an image's name, which tells more than the folders before it."""
+    return name.rstrip("/").rpartition("/")[2] or name

@@ -46,6 +46,7 @@ class HandedOut:
     uncertainty: float  # 0..1
     model: str  # the version that says so
     job_id: int
+    ordinal: int  # its place in that job
     sha256: str
     locator: str
 
@@ -170,6 +171,7 @@ def _describe(
         uncertainty=round(hesitation, 6),
         model=candidates.model.label,
         job_id=candidates.job_id,
+        ordinal=image.ordinal,
         sha256=image.sha256,
         locator=image.locator,
     )

@@ -33,7 +33,7 @@
       height: HEIGHT,
       legend: { live: false, show: data.series.length > 1 },
       cursor: { y: false, drag: { setScale: false } },
-      scales: { x: { time: Boolean(data.time) }, y: { range: (_, low, high) => data.range ?? [0, Math.max(high * 1.1, 1e-9) || 1] } },
+      scales: { x: { time: Boolean(data.time) }, y: { range: (_, low, high) => data.range ?? [0, high ? high * 1.1 : 1] } },
       axes: [
         axis({ label: data.xLabel, labelFont: "12px system-ui, sans-serif", labelSize: 20, values: data.time ? [[60, "{HH}:{mm}", null, null, null, null, null, null, 1]] : undefined, incrs: data.time ? [300, 600, 900] : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }),
         axis({ size: 56 }),
