@@ -171,6 +171,9 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         default=None, description="Where traces are sent, `http://HOST:4318` (OTLP over HTTP). Empty: nowhere."
     )
+    flower_url: str | None = Field(
+        default=None, description="Where Flower is, `http://HOST:5555`, for a link on the dashboard. Empty: no link."
+    )
     log_level: LogLevel = Field(default=LogLevel.WARNING, description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: LogFormat = Field(default=LogFormat.CONSOLE, description="`console` or `json`.")
 
@@ -186,7 +189,7 @@ class Settings(BaseSettings):
     def _check_address(cls, value: str | None) -> str | None:
         return None if value is None else str(parse_address(value))
 
-    @field_validator("otlp_endpoint")
+    @field_validator("otlp_endpoint", "flower_url")
     @classmethod
     def _check_http_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
