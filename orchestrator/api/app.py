@@ -66,7 +66,6 @@ def create_app(backend: Backend) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.backend = backend
     app.state.rates = Rates(_parse_rate(backend.settings))
@@ -75,7 +74,10 @@ def create_app(backend: Backend) -> FastAPI:
     answer_with_problems(app)
     app.include_router(health.router)
     for module in _ROUTERS:
-        app.include_router(module.router, prefix=PREFIX, responses=documented(*_EVERYWHERE))
+        # Not by the app, whose limit would come before the guard and answer in plain text.
+        app.include_router(
+            module.router, prefix=PREFIX, responses=documented(*_EVERYWHERE), max_body_size=MAX_BODY_BYTES
+        )
     max_upload_bytes = backend.settings.max_upload_bytes + _FORM_OVERHEAD_BYTES
     app.include_router(
         uploads.router,

@@ -17,6 +17,7 @@ from orchestrator.api.problems import respond
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
 # Everything that a page of ours loads comes from us; nobody frames it.
+_TOO_LARGE = "Received a larger body than this path takes. Expected at most 4 MiB of JSON; files come as uploads."
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
@@ -52,14 +53,26 @@ class Guard:
             await response(scope, receive, send)
             return
 
+        is_too_large = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal is_too_large
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                # FastAPI's own limit answers in plain text.
+                is_too_large = message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and headers.get(
+                    "content-type", ""
+                ).startswith("text/plain")
                 for name, value in _PAGE_HEADERS.items():
                     headers.setdefault(name, value)
-            await send(message)
+            if not is_too_large:
+                await send(message)
 
         await self._app(scope, receive, send_with_headers)
+        if is_too_large:
+            await respond(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, kind="content-too-large")(
+                scope, receive, send
+            )
 
     def _problem(self, method: str, headers: Headers) -> str | None:
         host = headers.get("host", "")

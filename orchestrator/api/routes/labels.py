@@ -13,8 +13,9 @@ from core.errors import UsageError
 from core.types import AnnotationOrigin, NewClasses, Split
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Reader, Submitter
-from orchestrator.api.fields import Body, Id, Name, Text, is_whole
+from orchestrator.api.fields import Body, Name, Text, is_whole
 from orchestrator.api.made_files import made_file
+from orchestrator.api.paging import MAX_ID
 from orchestrator.api.receiving import received_file
 from orchestrator.datasets.manifests import Columns
 from orchestrator.labels.exporting import LabelExport, LabelFormat, export_labels
@@ -92,6 +93,7 @@ def add(backend: BackendDependency, caller: Submitter, body: NewLabels) -> Impor
 @router.post(
     "/import",
     status_code=HTTPStatus.CREATED,
+    max_body_size=MAX_FILE_BYTES,
     openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}},
 )
 async def import_file(
@@ -120,7 +122,9 @@ def export(
     *,
     model: ModelQuery = None,
     label_format: Annotated[LabelFormat, Query(alias="format")] = LabelFormat.CSV,
-    job: Annotated[Id | None, Query(description="Label Studio: this job's predictions go along.")] = None,
+    job: Annotated[
+        int | None, Query(ge=1, le=MAX_ID, description="Label Studio: this job's predictions go along.")
+    ] = None,
 ) -> FileResponse:
     """Send labels as a file for other programs."""
     return made_file(

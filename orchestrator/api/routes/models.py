@@ -59,6 +59,7 @@ def compare(
 @router.post(
     "/models",
     status_code=HTTPStatus.CREATED,
+    max_body_size=MAX_NUM_BYTES,
     openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}},
 )
 async def import_file(
