@@ -21,7 +21,8 @@
     │   │   └── SchemaError         its schema is not the one that this version works on
     │   └── BrokerError         the broker does not answer
     ├── EngineError             an engine cannot run a network; another one does
-    │   └── MemoryShortError    this machine has too little memory left for it
+    │   ├── MemoryShortError    this machine has too little memory left for it
+    │   └── EngineTimeoutError  it took longer than it may
     ├── TrainingError           a training job cannot come to a model; the job has failed
     ├── NotAllowedError         a location that settings keep from being read; its caller says of which source or image
     ├── InputError              one image cannot be labelled; permanent, becomes an error row
@@ -120,6 +121,10 @@ class EngineError(LabelyardError):
 
 class MemoryShortError(EngineError):
     """This machine has too little memory left for a network; nothing was loaded."""
+
+
+class EngineTimeoutError(EngineError):
+    """An engine took longer than it may, and was ended."""
 
 
 class TrainingError(LabelyardError):

@@ -131,6 +131,21 @@ def load_whole_parts(model: ModelTable, database: Database) -> tuple[Backbone, H
     return backbone, read_head(database, model)
 
 
+def read_whole_recipe(model: ModelTable, database: Database) -> tuple[NetworkRecipe, Head | None]:
+    """How to make a model in another process, of published weights that are there or to be had from there.
+
+    Returns:
+        The network's recipe, and the model's head; None: its head is the network's own last layer.
+
+    Raises:
+        UnknownModelError: this version knows no such backbone.
+        DamagedModelError: what is stored of the model is damaged.
+    """
+    if model.mode is None:
+        return NetworkRecipe(get_published_backbone(model.backbone)), None
+    return _stored_recipe(model, database), read_head(database, model)
+
+
 def read_tensors(database: Database, model: ModelTable, kind: ArtifactKind) -> dict[str, np.ndarray]:
     """Read one of a model's artifacts.
 
@@ -148,10 +163,14 @@ def _load_own(model: ModelTable, settings: Settings, database: Database) -> Load
 
 
 def _recipe(model: ModelTable, database: Database) -> NetworkRecipe:
+    if model.mode is not TrainMode.SCRATCH:
+        ensure_weights(get_backbone(model.backbone))
+    return _stored_recipe(model, database)
+
+
+def _stored_recipe(model: ModelTable, database: Database) -> NetworkRecipe:
     spec = get_backbone(model.backbone)
     is_published = model.mode is not TrainMode.SCRATCH
-    if is_published:
-        ensure_weights(spec)
     if model.mode is TrainMode.HEAD:
         return NetworkRecipe(spec)
     changes = _read(database, model, ArtifactKind.NETWORK)
