@@ -4,52 +4,61 @@ PostgreSQL keeps every version of a row that such a transaction might still want
 in front of the queue, and every later claim passes over all of them.
 """
 
-import statistics
-import time
+from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from benchmarks.ledger_costs import stock
-from core.jobs import WorkerProfile
+from benchmarks.ledger_costs.stopwatch import Load, Stopwatch
+from core.jobs import Claim, WorkerProfile
 from db.database import Database
 from db.ledger import leasing
 from db.tables import JobTable
 
-PART = 8  # of the claims; the first one is how it begins, the last how it ends
+PARTS = 4
 
 
-def measure(database: Database, url: str, *, num_claims: int) -> list[dict[str, float]]:
-    """Claims of one client by how many were claimed since: with an open transaction, and without.
+def measure(database: Database, url: str, *, num_claims: int) -> list[dict[str, Any]]:
+    """Claims of one client by how many were claimed since: without an open transaction, and with one.
 
     Returns:
-        For each, the median in milliseconds behind so many claims.
+        For each part of the claims how many there were before it, and what one took.
     """
     found = []
     for is_held in (False, True):
         (job_id,) = stock.add_queues(database, num_jobs=1, num_chunks=num_claims)
         stock.tidy(database)
-        found += _claim_all(database, url, job_id, num_claims, is_held=is_held)
+        found += _claim_all(url, job_id, num_claims, is_held=is_held)
     return found
 
 
-def _claim_all(database: Database, url: str, job_id: int, num_claims: int, *, is_held: bool) -> list[dict[str, float]]:
-    others = Database(url)
+def _claim_all(url: str, job_id: int, num_claims: int, *, is_held: bool) -> list[dict[str, Any]]:
+    database, others = Database(url), Database(url)
+    watch, size = Stopwatch(database), num_claims // PARTS
     profile = WorkerProfile("claims", warm=frozenset({stock.NETWORK}), only_job=job_id)
-    seconds: list[float] = []
+
+    def claim(session: Session) -> Claim | None:
+        return leasing.claim(session, profile, lease_s=600.0)
+
     with others.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         if is_held:
             connection.execute(select(JobTable.id).limit(1))
-        for _ in range(num_claims):
-            started_at_s = time.perf_counter()
-            with database.write() as session:
-                lease = leasing.claim(session, profile, lease_s=600.0)
-            seconds.append(time.perf_counter() - started_at_s)
-            assert lease is not None, "the job has as many chunks"  # noqa: S101
-            with database.write() as session:
-                leasing.finish(session, lease, [])
+        for part in range(PARTS):
+            leases = watch.time(str(part), [lambda: database.transact(claim)] * size)
+            for lease in leases:
+                assert lease is not None, "the job has as many chunks"  # noqa: S101
+                with database.write() as session:
+                    leasing.finish(session, lease, [])
     others.close()
-    size = max(1, num_claims // PART)
+    database.close()
+    costs = [watch.laps[str(part)].cost("claim", Load()) for part in range(PARTS)]
     return [
-        {"is_held": is_held, "claimed": first, "median_ms": round(1e3 * statistics.median(seconds[first:][:size]), 3)}
-        for first in (0, num_claims - size)
+        {
+            "is_held": is_held,
+            "claimed": part * size,
+            "median_ms": round(cost.median_ms, 3),
+            "server_ms": round(cost.server_ms, 3),
+        }
+        for part, cost in enumerate(costs)
     ]

@@ -31,7 +31,7 @@ class SimulatedDatabase:
         self._connections = Station(loop, scenario.connections)
         self.cores, self.num_cores = Station(loop, scenario.cores), scenario.cores
         self._rng = Random(f"database {scenario.seed}")  # noqa: S311 - dice
-        self._leased: dict[int, str] = {}  # chunks, and whose they are
+        self._leased: dict[int, tuple[str, int]] = {}  # chunks: whose they are, by which attempt
         self.num_transactions = 0
         self.claim_s: list[tuple[float, float]] = []  # when each ended, and how long it took
         self.finished: list[tuple[float, int]] = []  # when each chunk was finished, and its images
@@ -47,7 +47,7 @@ class SimulatedDatabase:
             lease = self._ledger.claim()
             self.claim_s.append((self._loop.now_s, self._loop.now_s - began_s))
             if lease is not None:
-                self._leased[lease.chunk_id] = worker_id
+                self._leased[lease.chunk_id] = (worker_id, lease.attempt)
             return lease
 
         return self._transaction("claim", act, x=len(self._leased))
@@ -69,8 +69,8 @@ class SimulatedDatabase:
         return self._transaction("renew", lambda: self._ledger.renew(lease, num_processed))
 
     def look(self, lease: Claim) -> Request:
-        """Whether the lease is still the worker's."""
-        return self._transaction("look", lambda: self._ledger.holds(lease))
+        """Whether the lease is still the worker's, as claims and sweeps have said: a look changes nothing."""
+        return self._transaction("look", lambda: self._leased.get(lease.chunk_id, ("", 0))[1] == lease.attempt)
 
     def finish(self, lease: Claim) -> Request:
         """Whether the rows were written."""
@@ -100,7 +100,7 @@ class SimulatedDatabase:
             self.num_bisected += swept.report.num_bisected
             self.num_given_up += swept.report.num_given_up
             self.num_rows += swept.report.num_given_up
-            self.expired_of += [self._leased.pop(chunk_id) for chunk_id in swept.expired]
+            self.expired_of += [self._leased.pop(chunk_id)[0] for chunk_id in swept.expired]
             return swept.num_queued
 
         return self._transaction("sweep", act, x=len(self._leased))

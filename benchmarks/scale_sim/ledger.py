@@ -78,11 +78,6 @@ class SimulatedLedger:
             lambda session: leasing.renew(session, lease, lease_s=self._lease_s, num_processed=num_processed)
         )
 
-    def holds(self, lease: Claim) -> bool:
-        """Look at a lease; False if it is another worker's."""
-        with self._database.read() as session:
-            return leasing.holds(session, lease)
-
     def finish(self, lease: Claim) -> bool:
         """Write the rows of a chunk; False, and nothing is written, if it is another worker's."""
         outcomes = self._outcomes(lease)

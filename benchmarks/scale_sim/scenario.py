@@ -16,7 +16,7 @@ class Scenario:
     workers: int = 1_000
     images_per_s: float = 350.0  # of one worker; docs/explanation/performance.md: MobileNet-0.75 through servers
     chunk_size: int = DEFAULT_CHUNK_SIZE
-    chunks_per_worker: int = 4  # how much work there is
+    chunks_per_worker: int = 6  # how much work there is
     jobs: int = 1
     images_per_row: int = 32  # an image of the simulated ledger stands for so many; times are those of all of them
     with_features: bool = False
