@@ -49,13 +49,17 @@ def configure_logging(settings: Settings, *, worker_id: str | None = None) -> No
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def log_uncaught(logger: structlog.stdlib.BoundLogger) -> None:
-    """Have errors that nobody catches logged like everything else, whichever thread they end; for worker processes."""
+def log_the_rest(logger: structlog.stdlib.BoundLogger) -> None:
+    """Have warnings, and errors that nobody catches, logged like everything else, whichever thread they are of.
+
+    For worker processes, all lines of which are read by programs.
+    """
 
     def report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
         if error is not None and not issubclass(kind, KeyboardInterrupt):
             logger.critical("uncaught_error", exc_info=(kind, error, trace))
 
+    logging.captureWarnings(capture=True)
     sys.excepthook = report
     threading.excepthook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)
 

@@ -15,7 +15,7 @@ import structlog
 
 from core.errors import SetupError
 from core.exits import ExitCode
-from core.logs import configure_logging, log_uncaught
+from core.logs import configure_logging, log_the_rest
 from core.queues import Queue, kinds_of
 from core.settings import Settings
 from db.workers import WorkerIdentity
@@ -43,7 +43,7 @@ def main() -> int:
     report_stream = redirect_native_output()
     settings = Settings()
     configure_logging(settings, worker_id=arguments.worker_id)
-    log_uncaught(logger)
+    log_the_rest(logger)
     identity = WorkerIdentity(id=arguments.worker_id, host=socket.gethostname(), pid=os.getpid())
     try:
         runtime = build_runtime(settings, identity, only_job=arguments.only_job, kinds=kinds_of(arguments.queues))

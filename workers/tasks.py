@@ -11,13 +11,20 @@ from functools import cache
 
 import structlog
 from celery import current_app, shared_task
-from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
+from celery.apps import worker as celery_worker
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 from sqlalchemy.orm import Session
 
 from core.errors import DatabaseError, SchemaError
-from core.logs import configure_logging, log_uncaught
+from core.logs import configure_logging, log_the_rest
 from core.queues import LABEL_CHUNK_TASK, TRAIN_TASK, Queue, kinds_of
-from core.settings import Settings
+from core.settings import LogFormat, Settings
 from db import workers as worker_store
 from db.database import Database
 from db.ledger import leasing, sweeping
@@ -96,15 +103,25 @@ def _stop(*_: object) -> None:
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
-def _configure_logging(**_: object) -> None:
+def configure_worker_logging(**_: object) -> None:
+    """Have all lines of this process say which worker it is of; a name that it was given."""
     configure_logging(Settings(), worker_id=os.environ.get(WORKER_ID_VARIABLE))
-    log_uncaught(logger)
+    log_the_rest(logger)
+
+
+@celeryd_after_setup.connect  # type: ignore[untyped-decorator]
+def _leave_lines_to_logging(**_: object) -> None:
+    # By this, Celery has children write lines of another kind before they have set up their logging.
+    os.environ.pop("_MP_FORK_LOGLEVEL_", None)
+    if Settings().log_format is LogFormat.JSON:
+        # It tells a terminal, past all logging, how it stops; `worker_stopped` says the same to programs.
+        celery_worker.safe_say = lambda *_: None
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _start_child(**_: object) -> None:
     redirect_native_output()
-    _configure_logging()
+    configure_worker_logging()
     _take_back()
     child_runtime().report()
 

@@ -76,12 +76,14 @@ def _work_for_broker(context: "Context", queues: list[Queue], page: "MetricsPage
     prepare_worker_environment()
     make_waker(context.settings, context.database)
     from workers.building import require_fitness
-    from workers.tasks import name_this_worker, sweep_when_ready
+    from workers.tasks import configure_worker_logging, name_this_worker, sweep_when_ready
 
     if page is not None:
         # The child that computes gets the environment of this process.
         os.environ.update(page.environment)
     worker_id = name_this_worker(queues)
+    # Celery would do so later, when it has said something already.
+    configure_worker_logging()
     sweep_when_ready(None if page is None else page.swept)
     # The child that computes would find out as well, but Celery would start another in its place.
     identity = WorkerIdentity(worker_id, socket.gethostname(), os.getpid())
@@ -118,9 +120,10 @@ def _showing_figures(settings: "Settings") -> Iterator["MetricsPage | None"]:
     if settings.metrics_listen is None:
         yield None
         return
-    from orchestrator.cli.printing import print_line
+    import structlog
+
     from workers.metrics.page import MetricsPage
 
     with MetricsPage(settings.metrics_listen) as page:
-        print_line(f"Figures for Prometheus: {page.url}")
+        structlog.get_logger(__name__).info("figures_shown", url=page.url)
         yield page
