@@ -1,9 +1,9 @@
 """What parts of requests may be: every text is printable, every number one that the databases can hold."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from orchestrator.api.paging import MAX_ID
 from workers.access import is_url
@@ -14,23 +14,10 @@ _LOCAL_PREFIXES = ("/", "job:", "upload:")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=_NO_CONTROLS)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_NO_CONTROLS)]
-
-
-def _no_word(value: object) -> object:
-    if isinstance(value, bool | str):
-        # In JSON there is no need to take "1" or true for 1. 1.0 is the same number there.
-        raise ValueError("expected a number")  # noqa: TRY004 - pydantic's way to refuse
-    return value
-
-
-Flag = Annotated[bool, Strict()]
-Whole = Annotated[int, BeforeValidator(_no_word)]
-Id = Annotated[Whole, Field(ge=1, le=MAX_ID)]
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 JobId = Annotated[int, Path(ge=1, le=MAX_ID, description="The job's number.")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-ExactNumber = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-ExactShare = Annotated[float, Strict(), Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 def is_whole(text: str) -> bool:
@@ -57,7 +44,31 @@ Source = Annotated[
 ]
 
 
-class Body(BaseModel):
-    """A request's body: what it does not know, it refuses."""
+class Parameters(BaseModel):
+    """What follows the question mark: what is not known is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Body(BaseModel):
+    """A request's JSON: what is not known is refused, and so is "1" or true for 1, which JSON has no need of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_exact(cls, values: object) -> object:
+        """Refuse texts and truth values for numbers, and numbers and texts for truth values."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            kinds = _kinds(cls, name)
+            if (kinds & {int, float} and isinstance(value, bool | str)) or (
+                bool in kinds and isinstance(value, int | float | str) and not isinstance(value, bool)
+            ):
+                raise ValueError(f"{name}: expected a {'truth value' if bool in kinds else 'number'}")
+        return values
+
+
+def _kinds(body: type[BaseModel], name: str) -> set[object]:
+    """The types that a field may have."""
+    field = body.model_fields.get(name)
+    return set() if field is None else {field.annotation, *get_args(field.annotation)}

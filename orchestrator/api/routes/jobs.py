@@ -14,7 +14,7 @@ from db.ledger.progress import list_jobs
 from orchestrator import steering
 from orchestrator.api.backend import Backend, BackendDependency
 from orchestrator.api.callers import Reader, Submitter
-from orchestrator.api.fields import Body, ExactShare, Flag, JobId, Name, Source, Text, Whole
+from orchestrator.api.fields import Body, JobId, Name, Share, Source, Text
 from orchestrator.api.paging import CursorText, Page, PageSize, from_cursor, to_cursor
 from orchestrator.api.submitting import describe, read_key, submit_once
 from orchestrator.relabelling import submit_relabel
@@ -35,15 +35,15 @@ class NewJob(Body):
     models: list[Name] = Field(default=[DEFAULT_MODEL], min_length=1, max_length=32)
     name: Text | None = None
     priority: PriorityName = PriorityName.BULK
-    top_k: Whole = Field(default=5, ge=1, le=1000)
+    top_k: int = Field(default=5, ge=1, le=1000)
     resize: ResizeMode | None = None
-    chunk_size: Whole = Field(default=DEFAULT_CHUNK_SIZE, ge=1, le=100_000)
+    chunk_size: int = Field(default=DEFAULT_CHUNK_SIZE, ge=1, le=100_000)
     column: Name | None = None
-    allow_http: Flag = False
+    allow_http: bool = False
     precision: LabelPrecision = LabelPrecision.FULL
-    force_int8: Flag = False
-    abstain: ExactShare | None = None
-    keep_features: Flag = True
+    force_int8: bool = False
+    abstain: Share | None = None
+    keep_features: bool = True
 
     def to_request(self, idempotency: Idempotency | None) -> LabelRequest:
         """What the command line would have made of it."""

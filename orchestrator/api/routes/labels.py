@@ -13,7 +13,7 @@ from core.errors import UsageError
 from core.types import AnnotationOrigin, NewClasses, Split
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Reader, Submitter
-from orchestrator.api.fields import Body, Name, Text, is_whole
+from orchestrator.api.fields import Body, Name, Parameters, Text, is_whole
 from orchestrator.api.made_files import made_file
 from orchestrator.api.paging import MAX_ID
 from orchestrator.api.receiving import received_file
@@ -51,7 +51,7 @@ class NewLabels(Body):
     new_classes: NewClasses = NewClasses.ASK
 
 
-class ImportQuery(Body):
+class ImportQuery(Parameters):
     """How a file of labels is to be understood."""
 
     name: str = Field(

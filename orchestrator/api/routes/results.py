@@ -21,7 +21,7 @@ from db.result_pages import ResultFilter, read_one, read_page
 from db.results import LabelledImage, class_labels
 from orchestrator.api.backend import Backend, BackendDependency
 from orchestrator.api.callers import Reader
-from orchestrator.api.fields import Body, JobId, Name, Share
+from orchestrator.api.fields import JobId, Name, Parameters, Share
 from orchestrator.api.paging import MAX_ID, MAX_PAGE_SIZE, Page, from_cursor, to_cursor
 from orchestrator.api.submitting import describe
 from orchestrator.differing import COLUMNS as CHANGE_COLUMNS
@@ -40,7 +40,7 @@ _TABLES: dict[int | str, dict[str, Any]] = {
 Format = Annotated[TableFormat, Query(alias="format", description="The table's format.")]
 
 
-class ResultQuery(Body):
+class ResultQuery(Parameters):
     """Which of a job's images are looked for."""
 
     model: Name | None = Field(default=None, description="Whose answers; the job's first model, if not said.")

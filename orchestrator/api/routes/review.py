@@ -9,7 +9,7 @@ from core.types import Strategy
 from db.models import label_of
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Reader, Submitter
-from orchestrator.api.fields import Body, Id, Name, Whole
+from orchestrator.api.fields import Body, Id, Name
 from orchestrator.labels.classes import name_of_model
 from orchestrator.review.handing_out import HandedOut, ReviewRequest, hand_out, open_reviews
 
@@ -21,10 +21,10 @@ class NextImages(Body):
 
     model: Name | None = None
     job: Id | None = None
-    count: Whole = Field(default=20, ge=1, le=5000)
+    count: int = Field(default=20, ge=1, le=5000)
     strategy: Strategy = Strategy.MIXED
-    per_class: Whole | None = Field(default=None, ge=1, le=5000)
-    seed: Whole = Field(default=0, ge=0, le=2**32 - 1)
+    per_class: int | None = Field(default=None, ge=1, le=5000)
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
 
 
 class OpenReview(BaseModel):

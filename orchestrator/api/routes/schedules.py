@@ -14,7 +14,7 @@ from db.schedule_tables import ScheduleRunTable
 from db.schedules import NewRun, add_run, get_schedule, remove_schedule
 from orchestrator.api.backend import Backend, BackendDependency
 from orchestrator.api.callers import Admin, Reader
-from orchestrator.api.fields import Body, Flag, Id, Name, Source, Text
+from orchestrator.api.fields import Body, Id, Name, Source, Text
 from orchestrator.rules import DEFAULT_PROMOTION_RULE
 from orchestrator.scheduling.history import (
     HistoryEntry,
@@ -45,7 +45,7 @@ class NewSchedule(Body):
     when: Text | None = Field(default=None, examples=["new_labels>=50 or drift>0.2"])
     promote_if: Text = DEFAULT_PROMOTION_RULE
     catch_up: CatchUp = CatchUp.LATEST
-    tune: Flag = False
+    tune: bool = False
     relabel: Id | None = None
     classes: list[Name] | None = None
     image_column: Name | None = None

@@ -11,7 +11,7 @@ from core.training import DEFAULT_MAX_BAD_SHARE, DEFAULT_NUM_EPOCHS, DEFAULT_PAT
 from core.types import Augment, ClassWeights, PriorityName, ResizeMode, TrainMode
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Submitter
-from orchestrator.api.fields import Body, ExactNumber, ExactShare, Flag, Name, Source, Whole
+from orchestrator.api.fields import Body, Name, Number, Share, Source
 from orchestrator.api.submitting import read_key, submit_once
 from orchestrator.evaluating import EvaluateRequest, submit_evaluation
 from orchestrator.summary import JobSummary
@@ -30,7 +30,7 @@ class DatasetBody(Body):
     classes: list[Name] | None = Field(default=None, min_length=1, max_length=100_000)
     image_column: Name | None = None
     label_column: Name | None = None
-    allow_http: Flag = False
+    allow_http: bool = False
 
     def to_dataset(self, *, val: str | None = None, test: str | None = None) -> DatasetRequest:
         """What the command line would have made of it."""
@@ -52,18 +52,18 @@ class NewTraining(DatasetBody):
     backbone: Name = DEFAULT_BACKBONE
     mode: TrainMode = TrainMode.HEAD
     unfreeze: Name | None = None
-    epochs: Whole = Field(default=DEFAULT_NUM_EPOCHS, ge=1, le=100_000)
+    epochs: int = Field(default=DEFAULT_NUM_EPOCHS, ge=1, le=100_000)
     val: Source | None = None
-    val_split: ExactNumber = Field(default=DEFAULT_VAL_SHARE, ge=0.01, le=0.9)
+    val_split: Number = Field(default=DEFAULT_VAL_SHARE, ge=0.01, le=0.9)
     test: Source | None = None
     augment: Augment = Augment.NONE
     class_weights: ClassWeights = ClassWeights.AUTO
-    early_stop: Whole | None = Field(default=None, ge=0, le=100_000)
-    learning_rate: ExactNumber | None = Field(default=None, gt=0)
-    tune: Flag = False
-    seed: Whole = Field(default=0, ge=0, le=2**32 - 1)
+    early_stop: int | None = Field(default=None, ge=0, le=100_000)
+    learning_rate: Number | None = Field(default=None, gt=0)
+    tune: bool = False
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
     resize: ResizeMode = ResizeMode.CROP
-    max_bad: ExactShare = DEFAULT_MAX_BAD_SHARE
+    max_bad: Share = DEFAULT_MAX_BAD_SHARE
     priority: PriorityName = PriorityName.BULK
 
     def to_request(self, idempotency: Idempotency | None) -> TrainRequest:

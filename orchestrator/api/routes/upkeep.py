@@ -9,7 +9,7 @@ from core.errors import UsageError
 from db.notifications import list_notifications
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Admin, Reader
-from orchestrator.api.fields import Body, ExactNumber, Flag, Name, Number, Whole
+from orchestrator.api.fields import Body, Name, Number
 from orchestrator.backbones import BackboneSummary, list_backbones
 from orchestrator.checks import Finding, check_setup
 from orchestrator.cleaning import Leftover, Place, Rules, clean, look
@@ -26,9 +26,9 @@ DAY_S = 86_400
 class CleaningRules(Body):
     """What is to be let go."""
 
-    older_than_days: ExactNumber = Field(default=30, ge=0, le=100_000)
-    max_feature_bytes: Whole | None = Field(default=None, ge=0, le=10**15)
-    dry_run: Flag = True
+    older_than_days: Number = Field(default=30, ge=0, le=100_000)
+    max_feature_bytes: int | None = Field(default=None, ge=0, le=10**15)
+    dry_run: bool = True
 
 
 class Cleaned(BaseModel):

@@ -1,0 +1,152 @@
+"""The client against the real server, also where answers are lost on the way."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import httpx
+import pytest
+from colours import GREEN, RED, ColourWorker, paint, paint_red_and_green, train
+from web_servers import Quiet, serving
+
+from core.types import JobState, Scope
+from db.database import Database
+from orchestrator.client import ApiError, Client
+
+Serve = Callable[..., httpx.Client]
+MakeClient = Callable[..., Client]
+
+
+class LossyTransport(httpx.HTTPTransport):
+    """The network, but for some answers that never arrive."""
+
+    def __init__(self, num_lost: int) -> None:
+        super().__init__()
+        self.num_lost = num_lost
+        self.num_asked = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        self.num_asked += 1
+        if self.num_lost > 0:
+            self.num_lost -= 1
+            answer.close()
+            raise httpx.ReadError("the answer is lost")
+        return answer
+
+
+@pytest.fixture
+def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
+    worker = ColourWorker(ledger)
+    train(ledger, worker, paint_red_and_green(tmp_path / "photographs", num_train=6, num_val=4), "colours")
+    return worker
+
+
+@pytest.fixture
+def client(serve: Serve, token: Callable[..., str]) -> Iterator[Client]:
+    with Client(str(serve("0.0.0.0:0").base_url), token(Scope.ADMIN)) as client:
+        yield client
+
+
+def wait_until_planned(client: Client, job_id: int) -> None:
+    with closing(client.follow(job_id)) as states:
+        assert any(job.is_planned for job in states)
+
+
+def test_files_are_sent_labelled_read_and_written_to_a_table(
+    client: Client, worker: ColourWorker, tmp_path: Path
+) -> None:
+    files = [paint(tmp_path / "mine" / f"{name}.png", colour, seed=1) for name, colour in (("a", RED), ("b", GREEN))]
+    upload = client.upload("mine", files)
+    assert (upload.num_files, upload.source) == (2, f"upload:{upload.id}")
+    job = client.label([upload.source], ["colours"], top_k=2)
+    wait_until_planned(client, job.job_id)
+    worker.work()
+    assert client.wait(job.job_id).state is JobState.DONE
+    results = list(client.results(job.job_id))
+    assert [(one.image, one.label) for one in results] == [
+        (f"{upload.source}/a.png", "red"),
+        (f"{upload.source}/b.png", "green"),
+    ]
+    assert [score.label for score in results[0].topk] == ["red", "green"]
+    client.export(job.job_id, tmp_path / "labels.csv")
+    assert len((tmp_path / "labels.csv").read_text().splitlines()) == 3
+
+
+def test_results_of_many_pages_come_as_one(client: Client, worker: ColourWorker, tmp_path: Path) -> None:
+    for number in range(7):
+        paint(tmp_path / "many" / f"{number}.png", RED, seed=number)
+    job = client.label([str(tmp_path / "many")], ["colours"])
+    wait_until_planned(client, job.job_id)
+    worker.work()
+    assert [one.ordinal for one in client.results(job.job_id, limit=2)] == list(range(7))
+    assert list(client.results(job.job_id, label="green")) == []
+    assert [one.job_id for one in client.jobs(kind="label")] == [job.job_id]
+
+
+def test_models_are_compared_promoted_and_rolled_back(client: Client, worker: ColourWorker, tmp_path: Path) -> None:
+    train(worker.ledger, worker, tmp_path / "photographs", "colours", seed=1)
+    assert {model.model for model in client.models()} == {"colours@1", "colours@2"}
+    assert client.compare("colours@1", "colours@2").num_common == 8
+    assert client.promote("colours", 2).state == "champion"
+    assert client.model("colours").model == "colours@2"
+    assert client.roll_back("colours").model == "colours@1"
+
+
+def test_labels_are_said_and_schedules_are_kept(client: Client, worker: ColourWorker, tmp_path: Path) -> None:
+    del worker
+    picture = paint(tmp_path / "new" / "x.png", RED, seed=77)
+    report = client.say([{"image": str(picture), "label": "red"}], model="colours")
+    assert (report.num_added, report.model) == (1, "colours")
+    schedule = client.add_schedule("nightly", "colours", "0 3 * * *", tz="Asia/Seoul")
+    assert client.schedules() == [schedule]
+    assert client.history("nightly") == []
+    assert client.workers() is not None
+
+
+def test_a_request_whose_answer_is_lost_is_one_job_all_the_same(
+    serve: Serve, worker: ColourWorker, tmp_path: Path
+) -> None:
+    del worker
+    paint(tmp_path / "new" / "x.png", RED, seed=77)
+    transport = LossyTransport(num_lost=2)
+    with Client(str(serve().base_url), transport=transport) as client:
+        job = client.label([str(tmp_path / "new")], ["colours"])
+        assert transport.num_asked == 3
+        assert [one.job_id for one in client.jobs(kind="label")] == [job.job_id]
+
+
+def test_what_cannot_be_told_twice_apart_is_not_sent_twice(serve: Serve, worker: ColourWorker) -> None:
+    del worker
+    transport = LossyTransport(num_lost=1)
+    with Client(str(serve().base_url), transport=transport) as client, pytest.raises(httpx.ReadError):
+        client.promote("colours", 1)
+    assert transport.num_asked == 1
+
+
+def test_a_refusal_is_an_error_with_the_servers_own_words(client: Client) -> None:
+    with pytest.raises(ApiError, match="There is no job 77") as caught:
+        client.job(77)
+    assert caught.value.status == 404
+    assert caught.value.problem.type == "urn:labelyard:problem:unknown-job"
+
+
+def test_a_wrong_token_is_refused(serve: Serve) -> None:
+    with (
+        Client(str(serve("0.0.0.0:0").base_url), "ly_wrong") as client,
+        pytest.raises(ApiError, match="unknown, expired"),
+    ):
+        list(client.jobs())
+
+
+class Other(Quiet, BaseHTTPRequestHandler):
+    """Some other server."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+
+def test_a_server_that_is_not_ours_is_named() -> None:
+    with serving(Other) as url, Client(url) as client, pytest.raises(ApiError, match="not as Labelyard does"):
+        client.job(1)
