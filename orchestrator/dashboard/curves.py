@@ -24,6 +24,7 @@ from workers.ml.evaluation import Evaluation
 
 # Shades of a confusion matrix's cells; each is a class of the style sheet.
 NUM_SHADES = 8
+_PARTS = {Split.TRAIN: "training", Split.VAL: "validation", Split.TEST: "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def confusions_of(session: Session, model: ModelTable) -> list[Confusion]:
         found.append(
             Confusion(
                 id=row.id,
-                title=row.dataset if row.split is None else f"{row.split} part of its own dataset",
+                title=row.dataset if row.split is None else f"the {_PARTS[row.split]} part of its own dataset",
                 job_id=row.job_id,
                 split=row.split,
                 evaluation=evaluation,

@@ -14,7 +14,7 @@ from db.result_pages import ResultFilter, read_page
 from db.results import LabelledImage, class_labels
 from orchestrator.api.paging import MAX_ID
 from orchestrator.api.routes.results import choose_model
-from orchestrator.dashboard.blanks import Blank, MaybeText
+from orchestrator.dashboard.fields import Blank, MaybeText
 from orchestrator.dashboard.rendering import is_value
 
 PAGE_SIZE = 48

@@ -41,7 +41,11 @@ def mount_dashboard(app: FastAPI, backend: Backend, *, max_upload_bytes: int) ->
     """
     own = [Depends(require_own_page)]
     app.state.templates = Templates(
-        {"product_version": version("labelyard"), "asks_for_tokens": backend.asks_for_tokens, "flower_url": backend.settings.flower_url}
+        {
+            "product_version": version("labelyard"),
+            "asks_for_tokens": backend.asks_for_tokens,
+            "flower_url": backend.settings.flower_url,
+        }
     )
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     for page in _PAGES:

@@ -20,7 +20,7 @@ from db.results import LabelledImage, class_labels
 from orchestrator.api.fields import JobId, Name
 from orchestrator.api.paging import MAX_ID
 from orchestrator.api.routes.results import choose_model
-from orchestrator.dashboard.blanks import MaybeText
+from orchestrator.dashboard.fields import MaybeText
 from orchestrator.dashboard.rendering import is_value, link
 from orchestrator.dashboard.visits import ReaderVisit, SubmitterVisit, go_to
 from orchestrator.labels.classes import known_classes

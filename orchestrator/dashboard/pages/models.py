@@ -12,8 +12,8 @@ from db.promotions import promote as take_into_use
 from db.promotions import roll_back
 from orchestrator.api.routes.models import Version
 from orchestrator.comparing import compare_models
-from orchestrator.dashboard.blanks import MaybeText
 from orchestrator.dashboard.curves import curves_of
+from orchestrator.dashboard.fields import MaybeText
 from orchestrator.dashboard.visits import AdminVisit, ReaderVisit, go_to
 from orchestrator.models import summarise_model, summarise_models
 from orchestrator.naming import find_trained

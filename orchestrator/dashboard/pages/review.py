@@ -14,8 +14,8 @@ from db.models import label_of
 from db.result_pages import read_one
 from db.results import class_labels
 from orchestrator.api.fields import Id
-from orchestrator.dashboard.blanks import Blank
 from orchestrator.dashboard.choices import trained_names
+from orchestrator.dashboard.fields import Blank
 from orchestrator.dashboard.rendering import to_value
 from orchestrator.dashboard.visits import ReaderVisit, SubmitterVisit
 from orchestrator.labels.classes import known_classes, name_of_model

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
 
@@ -13,8 +13,8 @@ from db import schedules
 from db.clock import read_now
 from db.schedules import NewRun, add_run, get_schedule, remove_schedule
 from orchestrator.api.fields import Id, Name, Source, Text
-from orchestrator.dashboard.blanks import Blank, MaybeText
 from orchestrator.dashboard.choices import trained_names
+from orchestrator.dashboard.fields import Blank, MaybeText, Typed
 from orchestrator.dashboard.pages.train import describe
 from orchestrator.dashboard.visits import AdminVisit, ReaderVisit, Visit, go_to
 from orchestrator.rules import DEFAULT_PROMOTION_RULE
@@ -96,7 +96,7 @@ def show_one(
 
 
 @forms.post("")
-def add(visit: AdminVisit, form: Annotated[dict[str, str], Form()]) -> Response:
+def add(visit: AdminVisit, form: Typed) -> Response:
     """Add one."""
     try:
         request = ScheduleForm.model_validate(form).to_request()

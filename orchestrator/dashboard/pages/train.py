@@ -11,8 +11,8 @@ from core.errors import LabelyardError
 from core.training import DEFAULT_NUM_EPOCHS, DEFAULT_PATIENCE, TrainOptions
 from core.types import Augment, TrainMode
 from orchestrator.api.fields import Name, Source
-from orchestrator.dashboard.blanks import MaybeText
 from orchestrator.dashboard.choices import trained_names, training_networks
+from orchestrator.dashboard.fields import MaybeText, Typed
 from orchestrator.dashboard.visits import SubmitterVisit, Visit, go_to
 from orchestrator.evaluating import EvaluateRequest, submit_evaluation
 from orchestrator.training import DatasetRequest, TrainRequest, submit_training
@@ -69,7 +69,7 @@ def show(
 
 
 @forms.post("/train")
-def train(visit: SubmitterVisit, form: Annotated[dict[str, str], Form()]) -> Response:
+def train(visit: SubmitterVisit, form: Typed) -> Response:
     """Have a model trained."""
     try:
         request = TrainForm.model_validate(form).to_request()

@@ -12,8 +12,8 @@ from starlette.datastructures import FormData, UploadFile
 from core.errors import LabelyardError, UsageError
 from db.uploads import list_uploads
 from orchestrator.api.routes.uploads import MAX_FORM_FILES
-from orchestrator.dashboard.blanks import MaybeText
 from orchestrator.dashboard.choices import labelling_models
+from orchestrator.dashboard.fields import MaybeText
 from orchestrator.dashboard.visits import SubmitterVisit, Visit, go_to
 from orchestrator.submitting import LabelRequest, submit
 from orchestrator.uploads import UploadSummary

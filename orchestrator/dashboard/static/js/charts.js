@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const HEIGHT = 210;
+  const HEIGHT = 240;
 
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -33,6 +33,9 @@
     if (question && !window.confirm(question)) event.preventDefault();
   });
 
+  // On a narrow screen the pages' names are wider than it is.
+  document.querySelector(".side [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
   // A picture that cannot be shown says so by its alternative text; the browser's torn icon adds nothing.
   document.addEventListener("error", (event) => event.target.classList?.add("missing"), true);
 })();

@@ -136,6 +136,7 @@
   }
 
   function sayEnd() {
+    byId("review-end").hidden = !queue.isExhausted;
     const undo = queue.waiting ? " The last answer is not sent yet; u takes it back." : "";
     say(queue.isExhausted ? `That was all. ${lastWord}${undo}` : `Choosing images…${undo}`);
   }
