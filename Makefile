@@ -20,8 +20,10 @@ FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 # What the benchmarks get, e.g. BENCH_ARGS='--images 100 --rounds 1'.
 BENCH_ARGS ?=
+# What the simulation of growth gets, e.g. SCALE_ARGS='--workers 50 --cores 2'.
+SCALE_ARGS ?=
 
-.PHONY: help setup demo test fuzz chaos bench lint docs env lock
+.PHONY: help setup demo test fuzz chaos bench scale lint docs env lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -43,6 +45,9 @@ chaos: setup ## Play the matrix of faults; half an hour (CHAOS_ARGS='--share 0.1
 
 bench: $(BENCH_STAMP) ## Measure speed, as ratios (BENCH_ARGS='--only camera --rounds 1'; benchmarks/README.md)
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+scale: setup ## Simulate a thousand workers on the ledger; a quarter of an hour (SCALE_ARGS='--only growth')
+	$(BIN)/python -m benchmarks.scale_sim $(SCALE_ARGS)
 
 lint: setup ## Check style, types and layers
 	$(BIN)/ruff check
