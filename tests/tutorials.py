@@ -29,7 +29,7 @@ class Reader:
     shown: list[tuple[Block, str]] = field(default_factory=list)  # blocks of output, and what was really printed
 
     def follow(self, page: Path, *sections: str) -> None:
-        """Run each block of commands; what is printed belongs to the block after it.
+        """Run each block of commands; what is printed, but for progress, belongs to the block after it.
 
         Args:
             page: the page.
@@ -55,13 +55,14 @@ class Reader:
             ["bash", "-e", "-c", "\n".join([*lines, f"env -0 > {kept}"])],
             cwd=self.folder,
             env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             timeout=BLOCK_TIMEOUT_S,
             check=False,
         )
-        assert done.returncode == 0, f"{block.page.name}:{block.line} ended with {done.returncode}\n{done.stdout}"
+        assert done.returncode == 0, (
+            f"{block.page.name}:{block.line} ended with {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         self.env = dict(pair.split("=", 1) for pair in kept.read_text().split("\0") if pair)
         return done.stdout
 

@@ -7,6 +7,7 @@ from tutorials import Reader, environment, is_shown
 TUTORIALS = ("first-labels", "your-own-classes", "nightly-retraining")
 
 
+@pytest.mark.timeout(900)  # a minute and a half, where nobody else computes
 def test_whoever_follows_the_tutorials_sees_what_they_show(test_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("me")  # a short name: tables fold long ones
     reader = Reader(folder, environment(test_data / "keras"))
