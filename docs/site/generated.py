@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 from described_api import api_reference
+from described_client import client_reference
 from described_tables import tables_reference
 from typer.cli import get_docs_for_click
 
@@ -43,6 +44,7 @@ def exit_codes() -> str:
 
 PARTS = {
     "api": api_reference,
+    "client": client_reference,
     "cli": cli_reference,
     "error-tree": error_tree,
     "exit-codes": exit_codes,

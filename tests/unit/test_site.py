@@ -15,6 +15,7 @@ import db
 from core.settings import ENV_PREFIX, Settings
 from db.base import Base
 from orchestrator.cli.main import app
+from orchestrator.client import Client
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,6 +116,13 @@ def test_the_reference_has_every_request_and_every_link_in_it_leads_somewhere(si
         assert f"<code>{request}" in text
     anchors = set(re.findall(r'id="([^"]+)"', text))
     assert {link for link in re.findall(r'href="#([^"]+)"', text) if link not in anchors} == set()
+
+
+def test_the_reference_has_every_method_of_the_client(site):
+    text = pages(site)["reference/python-client.html"]
+    methods = [name for name, value in vars(Client).items() if callable(value) and not name.startswith("_")]
+    assert len(methods) > 10
+    assert [name for name in methods if f"<code>{name}</code>" not in text] == []
 
 
 def test_the_reference_shows_the_tree_of_errors_and_the_exit_codes(site):
