@@ -10,12 +10,15 @@ import inspect
 import io
 import pkgutil
 import tokenize
+from typing import Any
 
 from sqlalchemy import Column, Enum
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import registry
 
 import db
 from db.base import Base
+
+_DIALECT = registry.load("postgresql")()
 
 
 def tables_reference() -> str:
@@ -23,8 +26,8 @@ def tables_reference() -> str:
     for module in pkgutil.iter_modules(db.__path__, "db."):
         if module.name.endswith("tables"):
             importlib.import_module(module.name)
-    mappers = sorted(Base.registry.mappers, key=lambda mapper: mapper.local_table.name)
-    return "\n".join(_table(mapper.class_) for mapper in mappers)
+    classes = sorted((mapper.class_ for mapper in Base.registry.mappers), key=lambda mapped: str(mapped.__tablename__))
+    return "\n".join(_table(mapped) for mapped in classes)
 
 
 def _table(mapped: type[Base]) -> str:
@@ -33,17 +36,17 @@ def _table(mapped: type[Base]) -> str:
     lines += ["| column | type | meaning |", "| --- | --- | --- |"]
     lines += [
         f"| `{column.name}` | {_type(column)} | {_meaning(column, comments.get(column.name, ''))} |"
-        for column in mapped.__table__.columns
+        for column in Base.metadata.tables[mapped.__tablename__].columns
     ]
     return "\n".join([*lines, ""])
 
 
-def _type(column: Column[object]) -> str:
-    name = column.type.compile(dialect=postgresql.dialect()).lower()
+def _type(column: Column[Any]) -> str:
+    name = str(column.type.compile(dialect=_DIALECT)).lower()
     return f"{name}, null" if column.nullable else name
 
 
-def _meaning(column: Column[object], comment: str) -> str:
+def _meaning(column: Column[Any], comment: str) -> str:
     facts = ["primary key"] if column.primary_key else []
     facts += [f"`{key.target_fullname}`" for key in sorted(column.foreign_keys, key=lambda key: key.target_fullname)]
     facts += [comment.replace("|", "\\|")] if comment else []

@@ -27,7 +27,6 @@ from workers.waking import NullWaker
 
 # Programs of the system: their commands are not checked here. Each has its reason.
 ELSEWHERE = {
-    "apt-get": "Debian's, and it changes the machine",
     "awk": "the system's; tutorials that use it are run",
     "cp": "the system's; tests/e2e/test_backups.py runs it",
     "cut": "the system's; tutorials that use it are run",
@@ -42,7 +41,6 @@ ELSEWHERE = {
     "psql": "PostgreSQL's, and needs a server",
     "rm": "the system's; tests/e2e/test_backups.py runs it",
     "sed": "the system's",
-    "systemctl": "needs systemd",
 }
 # The base of what typer raises for wrong words and options.
 WRONG_USAGE: Any = typer.BadParameter.__base__
@@ -152,6 +150,10 @@ def test_there_are_commands_to_check():
     programs = [command.program for command in COMMANDS]
     assert programs.count("labelyard") > 80
     assert programs.count("make") > 10
+
+
+def test_no_program_is_excused_that_no_document_uses():
+    assert sorted(set(ELSEWHERE) - {command.program for command in COMMANDS}) == []
 
 
 @pytest.mark.parametrize("program", sorted({command.program for command in COMMANDS}))
