@@ -17,9 +17,12 @@ Serve = Callable[..., httpx.Client]
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str) -> Settings:
-    """Those of a server that may read what the test made."""
-    return Settings(home=tmp_path / "state", database_url=database_url, source_roots=[str(tmp_path)], min_free_bytes=0)
+def settings(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Those of a server that may read what the test made; from the environment, for children that it starts."""
+    given = {"HOME": tmp_path / "state", "DATABASE_URL": database_url, "SOURCE_ROOTS": tmp_path, "MIN_FREE_BYTES": 0}
+    for name, value in given.items():
+        monkeypatch.setenv(f"LABELYARD_{name}", str(value))
+    return Settings()
 
 
 @pytest.fixture
