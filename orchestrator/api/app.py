@@ -16,6 +16,7 @@ from orchestrator.api.callers import Rates
 from orchestrator.api.guarding import Guard
 from orchestrator.api.problems import Problem, answer_with_problems, documented
 from orchestrator.api.routes import (
+    explanations,
     health,
     jobs,
     labels,
@@ -29,14 +30,13 @@ from orchestrator.api.routes import (
     uploads,
 )
 from orchestrator.dashboard.mounting import mount_dashboard
-from orchestrator.pictures.making import PictureMaker
 
 PREFIX = "/api/v1"
 # Of a body that is no file. Ten thousand labels take a fifth of it.
 MAX_BODY_BYTES = 4 * 1024**2
 # What a form has around its files.
 _FORM_OVERHEAD_BYTES = 1024**2
-_ROUTERS = (jobs, results, pictures, training, models, schedules, labels, review, upkeep)
+_ROUTERS = (jobs, results, pictures, explanations, training, models, schedules, labels, review, upkeep)
 _EVERYWHERE = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
@@ -69,7 +69,7 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.state.backend = backend
     app.state.rates = Rates(_parse_rate(backend.settings))
-    app.state.pictures = pictures.Pictures(PictureMaker.of(backend.settings))
+    app.state.pictures = pictures.Pictures(backend.database, backend.settings)
     app.add_middleware(Guard, only_local_names=not backend.asks_for_tokens)
     answer_with_problems(app)
     app.include_router(health.router)

@@ -41,7 +41,7 @@ class Made:
 
 
 class PictureMaker:
-    """Makes pictures; a context manager that ends its processes. Threads may share it.
+    """Makes pictures; `close` ends its processes. Threads may share it.
 
     Args:
         images: reads and decodes.

@@ -2,9 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
 import httpx
@@ -12,14 +11,12 @@ import numpy as np
 import pytest
 from containers import write_tar
 from hostile import hostile_environment, make_hostile
-from ledger_steps import accept
+from picture_jobs import at, job_of, kind
 from pictures import encoded, scene
 
-from core.items import ArrayLocator, FileLocator, Item, Locator, MemberLocator
+from core.items import ArrayLocator, FileLocator, MemberLocator
 from core.settings import Settings
 from core.types import Scope
-from db.database import Database
-from db.ledger import accepting
 from orchestrator.pictures.making import CACHE_FOLDER
 
 # Pictures need the database for one look-up; decoding takes the time.
@@ -27,21 +24,6 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 Serve = Callable[..., httpx.Client]
 Token = Callable[..., str]
-
-
-def job_of(ledger: Database, locators: Sequence[Locator]) -> int:
-    """A job whose images are these."""
-    job_id = accept(ledger)
-    items = [Item(f"{number}.jpg", locator, str(number)) for number, locator in enumerate(locators)]
-    with ledger.write() as session:
-        accepting.append_items(session, job_id, items, after=0, cursor="end", chunk_size=4)
-        accepting.finish_planning(session, job_id, num_skipped=0)
-    return job_id
-
-
-def at(path: Path, data: bytes | None = None) -> FileLocator:
-    path.write_bytes(encoded(scene(300, 400), ".jpg") if data is None else data)
-    return FileLocator(str(path))
 
 
 def thumbnail(api: httpx.Client, job_id: int, ordinal: int = 0, **options: object) -> httpx.Response:
@@ -52,11 +34,6 @@ def thumbnail(api: httpx.Client, job_id: int, ordinal: int = 0, **options: objec
 def pixels(answer: httpx.Response) -> np.ndarray:
     assert answer.status_code == 200, answer.text
     return cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR_RGB)
-
-
-def kind(answer: httpx.Response) -> str:
-    assert answer.headers["content-type"] == "application/problem+json"
-    return str(answer.json()["type"]).removeprefix("urn:labelyard:problem:")
 
 
 def test_a_thumbnail_is_the_image_in_the_size_that_was_asked_for(api, ledger, tmp_path):

@@ -1,34 +1,40 @@
-"""Pictures of a job's images: small ones."""
+"""Pictures of a job's images: small ones, and what all routes of pictures share."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from core.errors import InputError, UnknownJobError
+from core.errors import EngineError, EngineTimeoutError, InputError, UnknownJobError
 from core.items import Locator, locator_from_text
+from core.settings import Settings
 from core.types import Reason
+from db.database import Database
 from db.ledger.control import get_job
 from db.result_pages import read_locator
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Reader
 from orchestrator.api.fields import JobId
 from orchestrator.api.paging import MAX_ID
-from orchestrator.api.problems import RefusedError, documented
+from orchestrator.api.problems import RETRY_AFTER_S, RefusedError, documented
 from orchestrator.api.turns import Turns
+from orchestrator.pictures.explaining import Explanations
 from orchestrator.pictures.making import NUM_PROCESSES, Made, PictureMaker
+
+Result = TypeVar("Result")
 
 router = APIRouter(prefix="/jobs/{job_id}/images/{ordinal}", tags=["pictures"])
 
 MIN_SIZE, MAX_SIZE, DEFAULT_SIZE = 32, 1024, 320
 # How long a picture may wait behind others before whoever asks is told to come again.
 MAX_WAIT_S = 20.0
+# One is computed; another one may be kept already, and need not wait for that.
+NUM_EXPLAINING = 2
 # For so long a browser need not ask whether a picture is still the same.
 CACHE_CONTROL = "private, max-age=60"
 # What an image's own fault is answered with; the others are 422: it is there, and no picture can be made of it.
@@ -47,16 +53,20 @@ class Pictures:
     """What the routes of pictures share.
 
     Args:
-        maker: makes pictures.
+        database: where models are.
+        settings: limits of images, and where pictures are kept.
     """
 
-    def __init__(self, maker: PictureMaker) -> None:
-        self.maker = maker
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.maker = PictureMaker.of(settings)
+        self.explanations = Explanations(database, self.maker)
         self.turns = Turns(NUM_PROCESSES, max_wait_s=MAX_WAIT_S, what="pictures")
+        self.explaining_turns = Turns(NUM_EXPLAINING, max_wait_s=MAX_WAIT_S, what="explanations")
 
     def close(self) -> None:
         """End the processes."""
         self.maker.close()
+        self.explanations.close()
 
 
 def get_pictures(request: Request) -> Pictures:
@@ -106,24 +116,22 @@ def locate(session: Session, job_id: int, ordinal: int) -> Locator:
     return locator_from_text(text)
 
 
-def refusing(make: Callable[[], Made]) -> Made:
-    """Make a picture.
+def refusing(make: Callable[[], Result]) -> Result:
+    """Make something of an image.
 
     Raises:
-        RefusedError: the image cannot be read or decoded.
+        RefusedError: the image cannot be read or decoded, or whoever computes has no time or memory for it.
     """
-    with refused_images():
-        return make()
-
-
-@contextmanager
-def refused_images() -> Iterator[None]:
-    """Turn what is wrong with an image into an answer."""
     try:
-        yield
+        return make()
     except InputError as error:
         status = _STATUSES.get(error.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
         raise RefusedError(status, f"image-{error.reason.replace('_', '-')}", error.detail) from error
+    except EngineTimeoutError as error:
+        raise RefusedError(HTTPStatus.GATEWAY_TIMEOUT, "engine-timeout", str(error)) from error
+    except EngineError as error:
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "engine", str(error), headers=headers) from error
 
 
 def known_keys(request: Request) -> frozenset[str]:
