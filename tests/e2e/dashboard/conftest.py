@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 from browser import BrowserMissingError, Watch, open_browser
+from hostile_site import fill
 from playwright.sync_api import Browser, Page
 from program import Cli
 
@@ -66,3 +67,16 @@ def open_pages(browser: Browser) -> Callable[..., AbstractContextManager[tuple[P
         context.close()
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def hostile_site(
+    make_environment: Callable[[Path], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a server with two versions of a model, a labelled job and a schedule; all names are attacks."""
+    folder = tmp_path_factory.mktemp("hostile")
+    cli = Cli(make_environment(folder), folder)
+    with _serving(cli) as address:
+        fill(address, cli, folder)
+        yield address
+    cli.close()

@@ -20,12 +20,12 @@
   document.addEventListener("htmx:afterSettle", (event) => look(event.detail.elt));
   look(document);
 
-  // A part that is being used is not replaced under the hands of whoever uses it.
+  // A part that is being used is not replaced under the hands of whoever uses it. In the others, what has the focus has
+  // an id, by which htmx gives it back.
   document.addEventListener("htmx:beforeRequest", (event) => {
     const part = event.detail.elt;
-    if (part.contains(document.activeElement) && part !== document.activeElement && event.detail.requestConfig.verb === "get" && part.id === "gallery") {
-      event.preventDefault();
-    }
+    const isInUse = part.contains(document.activeElement) || part.querySelector("details[open]");
+    if (part.matches("[data-hold]") && isInUse) event.preventDefault();
   });
 
   document.addEventListener("submit", (event) => {
@@ -33,9 +33,30 @@
     if (question && !window.confirm(question)) event.preventDefault();
   });
 
-  // On a narrow screen the pages' names are wider than it is.
-  document.querySelector(".side [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  // On a narrow screen the pages' names are wider than it is. Scrolled by hand: `scrollIntoView` would have Tab begin there.
+  const here = document.querySelector(".side [aria-current]");
+  if (here) {
+    const names = here.closest("nav");
+    names.scrollLeft = here.offsetLeft - names.offsetLeft - (names.clientWidth - here.offsetWidth) / 2;
+  }
 
-  // A picture that cannot be shown says so by its alternative text; the browser's torn icon adds nothing.
-  document.addEventListener("error", (event) => event.target.classList?.add("missing"), true);
+  /** Why there is no class-activation map, in the server's words. */
+  async function explain(picture) {
+    const answer = await fetch(picture.src);
+    const problem = await answer.json().catch(() => ({ detail: `The server answered ${answer.status}.` }));
+    const note = document.createElement("p");
+    note.className = "note";
+    note.textContent = problem.detail;
+    picture.replaceWith(note);
+  }
+
+  // Errors of pictures do not bubble.
+  document.addEventListener(
+    "error",
+    (event) => {
+      if (event.target.matches?.("img[data-explains]")) explain(event.target);
+      event.target.classList?.add("missing");
+    },
+    true,
+  );
 })();

@@ -98,6 +98,14 @@
     return item;
   }
 
+  /** The buttons are made anew; the focus stays where it was among them. */
+  function showKeys(image) {
+    const list = byId("classes");
+    const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
+    list.replaceChildren(...keysFor(image).map((name, number) => keyButton(name, number, image)));
+    if (focused !== -1) (list.children[focused] ?? list.lastChild).querySelector("button").focus();
+  }
+
   function percent(share) {
     return share == null ? "" : ` (${(share * 100).toFixed(1)}%)`;
   }
@@ -112,7 +120,7 @@
     byId("shown").alt = tail;
     byId("shown-name").textContent = image.image;
     byId("says").textContent = `${image.model} says ${image.label}${percent(image.score)}${image.second ? `, else ${image.second}` : ""}.`;
-    byId("classes").replaceChildren(...keysFor(image).map((name, number) => keyButton(name, number, image)));
+    showKeys(image);
     byId("right").disabled = image.label == null;
     byId("undo").disabled = !queue.waiting && queue.position === 0;
     preload();
