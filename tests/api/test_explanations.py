@@ -117,6 +117,8 @@ def test_the_picture_is_the_image_with_colours_on_it_and_is_kept(api, own_job):
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     shown = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert shown.shape == scene().shape
+    small = explanation(api, own_job, size=32)
+    assert cv2.imdecode(np.frombuffer(small.content, np.uint8), cv2.IMREAD_COLOR).shape == (24, 32, 3)
     assert np.abs(shown.astype(int) - scene()).max() > 50
 
     again = explanation(api, own_job, headers={"If-None-Match": answer.headers["etag"]})

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from orchestrator.api.answers import Answer
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Reader
-from orchestrator.api.fields import Body, JobId, Name, Text
+from orchestrator.api.fields import JobId, Name, Parameters, Text
 from orchestrator.api.routes.pictures import (
     CACHE_CONTROL,
     MAX_SIZE,
@@ -42,7 +42,7 @@ class Form(StrEnum):
     JSON = "json"
 
 
-class ExplanationQuery(Body):
+class ExplanationQuery(Parameters):
     """What is to be explained."""
 
     model: Name | None = Field(default=None, description="Of the job's models; its first, if not said.")
