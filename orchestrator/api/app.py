@@ -17,6 +17,7 @@ from orchestrator.api.guarding import Guard
 from orchestrator.api.problems import Problem, answer_with_problems, documented
 from orchestrator.api.routes import (
     explanations,
+    figures,
     health,
     jobs,
     labels,
@@ -30,6 +31,7 @@ from orchestrator.api.routes import (
     uploads,
 )
 from orchestrator.dashboard.mounting import mount_dashboard
+from orchestrator.metrics.registry import OrchestratorMetrics
 
 PREFIX = "/api/v1"
 # Of a body that is no file. Ten thousand labels take a fifth of it.
@@ -50,11 +52,12 @@ _EVERYWHERE = (
 )
 
 
-def create_app(backend: Backend) -> FastAPI:
+def create_app(backend: Backend, *, metrics: OrchestratorMetrics | None = None) -> FastAPI:
     """Make the app.
 
     Args:
         backend: what its routes work with.
+        metrics: what Prometheus is shown; None: nothing is.
 
     Raises:
         UsageError: a setting cannot be read.
@@ -73,6 +76,8 @@ def create_app(backend: Backend) -> FastAPI:
     app.add_middleware(Guard, only_local_names=not backend.asks_for_tokens)
     answer_with_problems(app)
     app.include_router(health.router)
+    if metrics is not None:
+        app.include_router(figures.router_of(metrics))
     for module in _ROUTERS:
         # Not by the app, whose limit would come before the guard and answer in plain text.
         app.include_router(

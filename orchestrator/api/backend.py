@@ -11,6 +11,7 @@ from core.errors import LabelyardError
 from core.settings import Settings
 from db.database import Database
 from orchestrator.planning import plan_or_fail
+from orchestrator.tracing import orchestrator_tracer
 from orchestrator.uploads import Uploads
 from workers.access import Access
 from workers.waking import Waker, wake
@@ -47,7 +48,13 @@ class Backend:
 
     def _plan(self, job_id: int) -> None:
         try:
-            plan_or_fail(self.database, job_id, Access.of(self.settings), after_commit=self.wake)
+            plan_or_fail(
+                self.database,
+                job_id,
+                Access.of(self.settings),
+                after_commit=self.wake,
+                tracer=orchestrator_tracer(self.settings),
+            )
         except LabelyardError as error:
             # The job says why it failed, or the dispatcher goes on with it.
             logger.warning("planning_failed", job_id=job_id, problem=str(error))

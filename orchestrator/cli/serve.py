@@ -30,6 +30,7 @@ def up(*, listen: Listen = None) -> None:
 def _serve(listen: str | None, *, default: str | None) -> None:
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_line
+    from orchestrator.metrics.registry import OrchestratorMetrics
     from orchestrator.notifying import notify_and_deliver
     from orchestrator.notifying.channels import channels_of
     from orchestrator.scheduling.ticking import tick
@@ -41,10 +42,11 @@ def _serve(listen: str | None, *, default: str | None) -> None:
     with open_context() as context:
         waker = make_waker(context.settings, context.database)
         deliver = notify_and_deliver if channels_of(context.settings) else None
-        parts = list(parts_of(context.database, context.settings, waker, tick=tick, deliver=deliver))
         address = listen or context.settings.listen or default
-        if address is not None:
-            parts.append(http_part(context.database, context.settings, waker, address))
+        metrics = None if address is None else OrchestratorMetrics(context.database, context.settings)
+        parts = list(parts_of(context.database, context.settings, waker, tick=tick, deliver=deliver, metrics=metrics))
+        if address is not None and metrics is not None:
+            parts.append(http_part(context.database, context.settings, waker, address, metrics=metrics))
         width = max(len(part.name) for part in parts)
         for part in parts:
             print_line(f"{part.name:<{width}}  {part.does}")

@@ -90,7 +90,9 @@ def parts_of(
     return parts
 
 
-def http_part(database: Database, settings: Settings, waker: Waker, address: str) -> Part:
+def http_part(
+    database: Database, settings: Settings, waker: Waker, address: str, *, metrics: "OrchestratorMetrics"
+) -> Part:
     """Make the service that answers HTTP.
 
     Args:
@@ -98,6 +100,7 @@ def http_part(database: Database, settings: Settings, waker: Waker, address: str
         settings: what may be read, how much may be sent.
         waker: who wakes workers.
         address: `HOST:PORT`.
+        metrics: what Prometheus is shown.
 
     Raises:
         UsageError: the address cannot be read, or not be served safely.
@@ -106,7 +109,7 @@ def http_part(database: Database, settings: Settings, waker: Waker, address: str
     # FastAPI costs start-up time that those need not pay who serve no HTTP.
     from orchestrator.serving.web import WebServer  # noqa: PLC0415
 
-    server = WebServer.open(database, settings, waker, address)
+    server = WebServer.open(database, settings, waker, address, metrics=metrics)
     return Part("http", f"answers at {server.url}", server)
 
 

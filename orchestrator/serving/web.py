@@ -15,6 +15,7 @@ from db.database import Database
 from orchestrator.api.app import create_app
 from orchestrator.api.backend import Backend
 from orchestrator.api.routes.pictures import Pictures
+from orchestrator.metrics.registry import OrchestratorMetrics
 from workers.waking import Waker
 
 logger = structlog.get_logger(__name__)
@@ -41,8 +42,23 @@ class WebServer:
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     @classmethod
-    def open(cls, database: Database, settings: Settings, waker: Waker, address: str) -> Self:
+    def open(
+        cls,
+        database: Database,
+        settings: Settings,
+        waker: Waker,
+        address: str,
+        *,
+        metrics: OrchestratorMetrics | None = None,
+    ) -> Self:
         """Listen, and answer once it is started.
+
+        Args:
+            database: the ledger.
+            settings: what may be read, how much may be sent.
+            waker: who wakes workers.
+            address: `HOST:PORT`.
+            metrics: what Prometheus is shown; None: nothing is.
 
         Raises:
             UsageError: the address cannot be read, or others reach it who could have any file of this machine read.
@@ -53,7 +69,7 @@ class WebServer:
             is_local = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
             if not is_local:
                 _require_roots(settings, address)
-            app = create_app(Backend(database, settings, waker, asks_for_tokens=not is_local))
+            app = create_app(Backend(database, settings, waker, asks_for_tokens=not is_local), metrics=metrics)
         except BaseException:
             listener.close()
             raise

@@ -12,6 +12,7 @@ from core.settings import Settings
 from core.types import Scope
 from db.database import Database
 from db.tokens import list_tokens, revoke
+from orchestrator.metrics.registry import OrchestratorMetrics
 from orchestrator.serving.web import WebServer
 from orchestrator.tokens import summarise_tokens
 from workers.waking import NullWaker
@@ -153,3 +154,20 @@ def test_an_address_that_is_taken_is_refused(ledger: Database, settings: Setting
 def test_a_rate_that_is_none_is_refused(serve: Serve) -> None:
     with pytest.raises(UsageError, match="LABELYARD_RATE_LIMIT"):
         serve(rate_limit="often")
+
+
+def test_figures_for_prometheus_need_no_token_and_hold_no_names(
+    ledger: Database, settings: Settings, token: Token
+) -> None:
+    token()
+    metrics = OrchestratorMetrics(ledger, settings)
+    server = WebServer.open(ledger, settings, NullWaker(), "0.0.0.0:0", metrics=metrics)
+    server.start()
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{server.url.rpartition(':')[2]}/metrics")
+    finally:
+        server.stop()
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "labelyard_queue_chunks" in answer.text
+    assert "tester" not in answer.text
