@@ -36,7 +36,7 @@ class Sizes:
     clients: tuple[int, ...] = (1, 2, 4, 8)
     chunk_sizes: tuple[int, ...] = (64, 1024)
     leases: tuple[int, ...] = (0, 1_000, 2_000)
-    held: int = 4_000  # claims while a transaction stays open
+    held: int = 6_000  # claims while a transaction stays open
     jobs: int = 100
     chunks: int = 500_000  # queued ones; as many again are done
 

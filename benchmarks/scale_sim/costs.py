@@ -79,24 +79,30 @@ def read_costs(file: Path = MEASURED) -> Costs:
     server's cores spend is taken from as many clients as there were at most: a busy server spends more on the same.
     """
     measured = [Cost.from_json(values) for values in json.loads(file.read_text())["costs"]]
-    num_rows = max(cost.load.rows for cost in measured)
-    measured = [cost for cost in measured if cost.load.rows >= num_rows / 2 and cost.load.jobs < MANY_JOBS]
+    measured = [cost for cost in measured if cost.load.jobs < MANY_JOBS]
     crowding = _crowding(measured)
     alone = [cost for cost in measured if cost.load.clients == 1]
     return {operation: _service(operation, alone, crowding) for operation in sorted({cost.operation for cost in alone})}
 
 
+def _on_largest_tables(measured: list[Cost]) -> list[Cost]:
+    num_rows = max(cost.load.rows for cost in measured)
+    return [cost for cost in measured if cost.load.rows >= num_rows / 2]
+
+
 def _crowding(measured: list[Cost]) -> float:
     """How much more of its cores the server spends on the same transactions when it is crowded."""
     num_clients = max(cost.load.clients for cost in measured)
-    crowded = {cost.operation: cost.server_ms for cost in measured if cost.load.clients == num_clients}
-    # The runs of one client are in the order of their size; the first is the one beside the crowded run.
-    alone = {cost.operation: cost.server_ms for cost in reversed(measured) if cost.load.clients == 1}
+    busiest = _on_largest_tables([cost for cost in measured if cost.load.clients == num_clients])
+    crowded = {cost.operation: cost.server_ms for cost in busiest}
+    # One client's runs are in the order of their size; the first on large tables is the one beside the busiest.
+    runs = _on_largest_tables([cost for cost in measured if cost.load.clients == 1])
+    alone = {cost.operation: cost.server_ms for cost in reversed(runs)}
     return max(1.0, sum(crowded.values()) / sum(alone[operation] for operation in crowded))
 
 
 def _service(operation: str, measured: list[Cost], crowding: float) -> Service:
-    of_it = [cost for cost in measured if cost.operation == operation]
+    of_it = _on_largest_tables([cost for cost in measured if cost.operation == operation])
     x = GROWS_WITH.get(operation)
 
     def line(value: Callable[[Cost], float]) -> Line:
