@@ -3,7 +3,9 @@
 import json
 import os
 import uuid
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -116,10 +118,11 @@ class Client:
 
     def wait(self, job_id: int) -> JobSummary:
         """Wait until a job has ended."""
-        last = self.job(job_id)
-        while not last.state.is_final:
-            *_, last = self.follow(job_id)
-        return last
+        while not (job := self.job(job_id)).state.is_final:
+            # A server that is started again breaks off the events; how the job is says the next look.
+            with suppress(httpx.TransportError):
+                deque(self.follow(job_id), maxlen=0)
+        return job
 
     # Results
 
