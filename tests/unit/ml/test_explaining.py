@@ -20,6 +20,7 @@ from workers.ml.variables import collect_variables
 AVERAGING = ("mobilenet-0.25", "mobilenet_v2-0.35")
 OTHERS = ("lenet-5", "mobilenet_v3_small-0.75")
 NUM_CLASSES = 5
+ZEBRA, BANJO = 340, 420  # of ImageNet's classes
 
 
 def release_memory() -> None:
@@ -184,13 +185,11 @@ class TestOnPhotographs:
         assert self.share(right, slice(3, 7)) > 0.75
         assert left.contributions.argmax() % 7 <= 3 <= right.contributions.argmax() % 7
 
-    def test_two_animals_in_one_picture_are_told_apart(self, explainer, test_data):
+    def test_two_things_in_one_picture_are_told_apart(self, explainer, test_data):
         folder = test_data / "data" / "imagenet_samples"
-        zebra, jaguar = folder / "n02391049_zebra.JPEG", folder / "n02128925_jaguar.JPEG"
-        picture = np.concatenate(
-            [self.on_grey(zebra, left=0)[:, :112], self.on_grey(jaguar, left=112)[:, 112:]], axis=1
-        )
-        for_zebra, for_jaguar = explainer.explain(picture, [340]), explainer.explain(picture, [290])
+        zebra, banjo = folder / "n02391049_zebra.JPEG", folder / "n02787622_banjo.JPEG"
+        picture = np.concatenate([self.on_grey(zebra, left=0)[:, :112], self.on_grey(banjo, left=112)[:, 112:]], axis=1)
+        for_zebra, for_banjo = explainer.explain(picture, [ZEBRA]), explainer.explain(picture, [BANJO])
 
-        assert for_zebra.contributions.argmax() % 7 < 3 < for_jaguar.contributions.argmax() % 7
-        assert self.share(for_zebra, slice(3)) > self.share(for_jaguar, slice(3)) + 0.3
+        assert for_zebra.contributions.argmax() % 7 < 3 < for_banjo.contributions.argmax() % 7
+        assert self.share(for_zebra, slice(3)) > self.share(for_banjo, slice(3)) + 0.4
