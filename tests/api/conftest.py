@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from state_folder import find_or_make_keras_home
 
 from core.settings import Settings
 from core.types import Scope
@@ -16,12 +17,19 @@ from workers.waking import NullWaker
 Serve = Callable[..., httpx.Client]
 
 
+@pytest.fixture(scope="session")
+def keras_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Keras cache with weights, which a server without a broker looks for before it accepts a job."""
+    return find_or_make_keras_home(tmp_path_factory.mktemp("keras"))
+
+
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path, database_url: str, keras_home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Those of a server that may read what the test made; from the environment, for children that it starts."""
     given = {"HOME": tmp_path / "state", "DATABASE_URL": database_url, "SOURCE_ROOTS": tmp_path, "MIN_FREE_BYTES": 0}
     for name, value in given.items():
         monkeypatch.setenv(f"LABELYARD_{name}", str(value))
+    monkeypatch.setenv("KERAS_HOME", str(keras_home))
     return Settings()
 
 
