@@ -27,8 +27,10 @@ from orchestrator.dashboard.pages import (
 from orchestrator.dashboard.rendering import Templates
 from orchestrator.dashboard.visits import require_own_page
 
+# Of a form without files.
+MAX_FORM_BYTES = 1024**2
 _STATIC = Path(__file__).with_name("static")
-_PAGES = (overview, jobs, job, image, models, version_page, train, schedules, review, upload, upkeep, login)
+PAGES = (overview, jobs, job, image, models, version_page, train, schedules, review, upload, upkeep, login)
 
 
 def mount_dashboard(app: FastAPI, backend: Backend, *, max_upload_bytes: int) -> None:
@@ -48,9 +50,9 @@ def mount_dashboard(app: FastAPI, backend: Backend, *, max_upload_bytes: int) ->
         }
     )
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    for page in _PAGES:
+    for page in PAGES:
         app.include_router(page.router, include_in_schema=False)
         if hasattr(page, "forms"):
-            app.include_router(page.forms, include_in_schema=False, dependencies=own)
+            app.include_router(page.forms, include_in_schema=False, dependencies=own, max_body_size=MAX_FORM_BYTES)
     app.include_router(upload.large_forms, include_in_schema=False, dependencies=own, max_body_size=max_upload_bytes)
     answer_with_pages(app)
