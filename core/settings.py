@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         default=4 * 1024**3, description="Most that one upload may hold, in bytes, unpacked."
     )
     rate_limit: str = Field(
-        default="1200/minute", description="How often one token, or one address without, may ask the HTTP API."
+        default="6000/minute", description="How often one token, or one address without, may ask the HTTP API."
     )
     webhook_url: SecretStr | None = Field(
         default=None, description="Address that is told of jobs that end and of schedules' decisions. Empty: none."

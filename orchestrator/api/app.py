@@ -101,7 +101,7 @@ def _parse_rate(settings: Settings) -> RateLimitItem:
     except ValueError as error:
         raise UsageError(
             f"Setting LABELYARD_RATE_LIMIT: received {settings.rate_limit!r}. Expected a number and a time, such as "
-            "1200/minute."
+            "6000/minute."
         ) from error
 
 

@@ -159,7 +159,7 @@ def test_what_is_not_there_is_said(api, ledger, own, own_job, tmp_path):
         (explanation(api, own_job, 1), 404, "unknown-job"),
         (explanation(api, 99), 404, "unknown-job"),
         (explanation(api, unlabelled), 409, "state"),
-        (explanation(api, gone), 422, "image-not-an-image"),
+        (explanation(api, gone), 409, "image-not-an-image"),
         (explanation(api, own_job, format="gif"), 422, "unreadable-request"),
         (explanation(api, own_job, label="a\x00b"), 422, "unreadable-request"),
         (explanation(api, own_job, size=9999), 422, "unreadable-request"),

@@ -119,7 +119,7 @@ def test_what_was_never_in_the_job_or_is_gone_is_not_found(api, ledger, tmp_path
 )
 def test_what_is_no_image_is_refused(api, ledger, tmp_path, data, reason):
     answer = thumbnail(api, job_of(ledger, [at(tmp_path / "a.jpg", data)]))
-    assert (answer.status_code, kind(answer)) == (422, f"image-{reason}")
+    assert (answer.status_code, kind(answer)) == (409, f"image-{reason}")
 
 
 def test_an_image_beyond_the_limits_is_refused(serve, ledger, tmp_path):
@@ -129,7 +129,7 @@ def test_an_image_beyond_the_limits_is_refused(serve, ledger, tmp_path):
         ({"max_image_bytes": 99}, "too-many-bytes"),
     ):
         answer = thumbnail(serve(**change), job_id)
-        assert (answer.status_code, kind(answer)) == (422, f"image-{reason}")
+        assert (answer.status_code, kind(answer)) == (409, f"image-{reason}")
 
 
 def test_what_lies_outside_of_the_roots_is_not_shown_and_says_nothing_of_itself(serve, ledger, tmp_path):
@@ -155,7 +155,7 @@ def test_what_lies_outside_of_the_roots_is_not_shown_and_says_nothing_of_itself(
         assert "root:" not in answer.text
 
 
-@pytest.mark.parametrize(("fault", "status"), [("segfault", 422), ("memory", 422), ("hang", 504)])
+@pytest.mark.parametrize(("fault", "status"), [("segfault", 409), ("memory", 409), ("hang", 504)])
 def test_an_image_that_kills_its_decoder_is_refused_and_the_next_one_is_shown(
     serve, ledger, tmp_path, monkeypatch, fault, status
 ):

@@ -37,7 +37,7 @@ MAX_WAIT_S = 20.0
 NUM_EXPLAINING = 2
 # For so long a browser need not ask whether a picture is still the same.
 CACHE_CONTROL = "private, max-age=60"
-# What an image's own fault is answered with; the others are 422: it is there, and no picture can be made of it.
+# What an image's own fault is answered with; the others are 409: it is there, and no picture can be made of it.
 _STATUSES = {
     Reason.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Reason.UNREADABLE: HTTPStatus.NOT_FOUND,
@@ -125,7 +125,7 @@ def refusing(make: Callable[[], Result]) -> Result:
     try:
         return make()
     except InputError as error:
-        status = _STATUSES.get(error.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
+        status = _STATUSES.get(error.reason, HTTPStatus.CONFLICT)
         raise RefusedError(status, f"image-{error.reason.replace('_', '-')}", error.detail) from error
     except EngineTimeoutError as error:
         raise RefusedError(HTTPStatus.GATEWAY_TIMEOUT, "engine-timeout", str(error)) from error
