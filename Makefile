@@ -23,7 +23,7 @@ BENCH_ARGS ?=
 # What the simulation of growth gets, e.g. SCALE_ARGS='--workers 50 --cores 2'.
 SCALE_ARGS ?=
 
-.PHONY: help setup demo test fuzz chaos bench scale lint docs env lock
+.PHONY: help setup demo test fuzz chaos bench scale lint docs env vendor lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -60,6 +60,10 @@ docs: setup ## Build the documentation into build/site; a warning is an error
 
 env: ## Write .env for docker compose, with random passwords (docs/how-to/containers.md)
 	@python3 deploy/make_env.py
+
+vendor: ## Copy what the dashboard loads out of npm's packages, as locked in frontend/ (needs Node)
+	cd frontend && npm ci --silent
+	python3 frontend/vendor.py
 
 lock: ## Lock the newest dependencies that pyproject.toml allows
 	$(COMPILE) --upgrade pyproject.toml --extra demo --output-file requirements.lock

@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from orchestrator.api.backend import Backend
+from orchestrator.dashboard.glance import Glance
 from orchestrator.dashboard.mistakes import answer_with_pages
 from orchestrator.dashboard.pages import (
     image,
@@ -42,6 +43,7 @@ def mount_dashboard(app: FastAPI, backend: Backend, *, max_upload_bytes: int) ->
         max_upload_bytes: how long a form with files may be.
     """
     own = [Depends(require_own_page)]
+    app.state.glance = Glance(backend.database)
     app.state.templates = Templates(
         {
             "product_version": version("labelyard"),

@@ -12,6 +12,7 @@ from core.types import Scope
 from orchestrator.api.backend import Backend, BackendDependency
 from orchestrator.api.callers import require
 from orchestrator.api.problems import RefusedError
+from orchestrator.dashboard.glance import Glance
 from orchestrator.dashboard.rendering import Templates, link
 from orchestrator.tokens import Caller
 
@@ -23,6 +24,12 @@ class Visit:
     request: Request
     backend: Backend
     caller: Caller
+
+    @property
+    def glance(self) -> Glance:
+        """What all visitors look at together."""
+        found: Glance = self.request.app.state.glance
+        return found
 
     def page(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> Response:  # noqa: ANN401 - any plain values
         """Answer with a page, or a part of one."""

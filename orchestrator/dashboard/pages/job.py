@@ -10,6 +10,7 @@ from core.types import PriorityName
 from orchestrator import steering
 from orchestrator.api.fields import JobId
 from orchestrator.dashboard.gallery import GalleryQuery, read_gallery
+from orchestrator.dashboard.learning import Learning, learning_of
 from orchestrator.dashboard.visits import ReaderVisit, SubmitterVisit, Visit, go_to
 from orchestrator.formats import TableFormat
 from orchestrator.summary import JobSummary, summarise
@@ -41,6 +42,7 @@ def show(
     return visit.page(
         "job.html",
         job=job,
+        learning=_learning(visit, job_id),
         query=query,
         gallery=gallery,
         formats=list(TableFormat),
@@ -51,7 +53,7 @@ def show(
 @router.get("/progress")
 def show_progress(visit: ReaderVisit, job_id: JobId) -> Response:
     """How far it is; asked for again and again."""
-    return visit.page("job_progress.html", job=_summary(visit, job_id))
+    return visit.page("job_progress.html", job=_summary(visit, job_id), learning=_learning(visit, job_id))
 
 
 @router.get("/counts")
@@ -102,6 +104,10 @@ def set_priority(visit: SubmitterVisit, job_id: JobId, priority: Annotated[Prior
     """Have it done sooner or later than others."""
     steering.set_priority(visit.backend.database, [job_id], priority.priority)
     return go_to(f"/jobs/{job_id}", done="priority")
+
+
+def _learning(visit: Visit, job_id: int) -> Learning | None:
+    return visit.backend.database.query(lambda session: learning_of(session, job_id))
 
 
 def _started(visit: Visit, job_id: int, done: str) -> Response:

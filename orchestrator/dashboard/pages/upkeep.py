@@ -10,7 +10,6 @@ from db.tokens import revoke
 from orchestrator.checks import check_setup
 from orchestrator.dashboard.visits import AdminVisit, ReaderVisit, go_to
 from orchestrator.features import list_features
-from orchestrator.fleet import list_fleet
 from orchestrator.settings_report import describe_settings
 from orchestrator.tokens import summarise_tokens
 
@@ -23,13 +22,13 @@ TokenId = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$")]
 @router.get("/workers")
 def show_workers(visit: ReaderVisit) -> Response:
     """What each worker does."""
-    return visit.page("workers.html", workers=_workers(visit))
+    return visit.page("workers.html", workers=visit.glance.load().workers)
 
 
 @router.get("/workers/now")
 def show_workers_now(visit: ReaderVisit) -> Response:
     """The same without its frame; asked for again and again."""
-    return visit.page("workers_now.html", workers=_workers(visit))
+    return visit.page("workers_now.html", workers=visit.glance.load().workers)
 
 
 @router.get("/settings")
@@ -62,7 +61,3 @@ def revoke_token(visit: AdminVisit, token_id: TokenId) -> Response:
 def show_help(visit: ReaderVisit) -> Response:
     """Words and keys."""
     return visit.page("help.html")
-
-
-def _workers(visit: ReaderVisit) -> object:
-    return visit.backend.database.query(list_fleet)
