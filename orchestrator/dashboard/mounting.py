@@ -1,12 +1,11 @@
 """The dashboard as a part of the app: its pages, its files, its errors."""
 
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import Depends, FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from orchestrator.api.backend import Backend
+from orchestrator.dashboard.assets import PREFIX, Assets
 from orchestrator.dashboard.glance import Glance
 from orchestrator.dashboard.mistakes import answer_with_pages
 from orchestrator.dashboard.pages import (
@@ -30,7 +29,6 @@ from orchestrator.dashboard.visits import require_own_page
 
 # Of a form without files.
 MAX_FORM_BYTES = 1024**2
-_STATIC = Path(__file__).with_name("static")
 PAGES = (overview, jobs, job, image, models, version_page, train, schedules, review, upload, upkeep, login)
 
 
@@ -42,16 +40,18 @@ def mount_dashboard(app: FastAPI, backend: Backend, *, max_upload_bytes: int) ->
         backend: what they work with.
         max_upload_bytes: how long a form with files may be.
     """
+    assets = Assets()
     own = [Depends(require_own_page)]
     app.state.glance = Glance(backend.database)
     app.state.templates = Templates(
         {
             "product_version": version("labelyard"),
+            "asset": assets.address,
             "asks_for_tokens": backend.asks_for_tokens,
             "flower_url": backend.settings.flower_url,
         }
     )
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.mount(PREFIX, assets, name="static")
     for page in PAGES:
         app.include_router(page.router, include_in_schema=False)
         if hasattr(page, "forms"):

@@ -34,7 +34,9 @@ class Visit:
     def page(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> Response:  # noqa: ANN401 - any plain values
         """Answer with a page, or a part of one."""
         templates: Templates = self.request.app.state.templates
-        return HTMLResponse(templates.render(template, self.request, self.caller, **context), status)
+        html = templates.render(template, self.request, self.caller, **context)
+        # Proxies keep nothing that was shown to one person.
+        return HTMLResponse(html, status, {"Cache-Control": "private, no-cache"})
 
 
 def go_to(path: str, **query: object) -> Response:

@@ -129,8 +129,19 @@ def test_the_description_of_the_api_knows_nothing_of_pages(site: httpx.Client):
 def test_pages_may_load_nothing_but_what_is_served_here(site: httpx.Client):
     answer = site.get("/")
     assert "default-src 'self'" in answer.headers["content-security-policy"]
-    for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text):
+    files = re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text)
+    assert len(files) > 5
+    for path in files:
         assert site.get(path).status_code == 200, path
+
+
+def test_files_are_kept_for_good_by_what_they_hold_and_pages_are_not(site: httpx.Client):
+    page = site.get("/help")
+    assert page.headers["cache-control"] == "private, no-cache"
+    (path,) = re.findall(r'href="(/static/css/base.css[^"]*)"', page.text)
+    assert "immutable" in site.get(path).headers["cache-control"]
+    for other in ("/static/css/base.css", "/static/css/base.css?v=000000000000"):
+        assert site.get(other).headers["cache-control"] == "no-cache"
 
 
 def test_a_rate_that_is_exceeded_is_said_on_a_page(serve):
