@@ -150,3 +150,11 @@ def test_a_rate_that_is_exceeded_is_said_on_a_page(serve):
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[-1].headers["retry-after"] == "60"
     assert answers[-1].headers["content-type"].startswith("text/html")
+
+
+def test_no_path_leads_out_of_pictures(site: httpx.Client, world):
+    here = f"/api/v1/jobs/{world.label_job}/images"
+    assert site.get(f"{here}/1/thumbnail?size=160").status_code == 200
+    for wrong in ("..%2f..%2fetc%2fpasswd", "%2e%2e", "0%00", "-1", "1e1"):
+        assert site.get(f"{here}/{wrong}/thumbnail?size=160").status_code in (404, 422), wrong
+    assert site.get(f"{here}/0/thumbnail?size=../../x").status_code == 422

@@ -115,3 +115,26 @@ def test_an_answer_that_is_taken_back_in_time_was_never_written(hostile_site: st
         expect(page.locator("#tally")).to_contain_text("1 answered")
         page.wait_for_timeout(500)
         assert len(sent) == 1
+
+
+def test_what_has_the_focus_keeps_it_when_its_part_is_loaded_again(hostile_site: str, open_pages):
+    with open_pages(hostile_site) as (page, watch):
+        page.goto("/workers")
+        table = page.locator("#worker-table")
+        table.focus()
+        table.evaluate("(one) => { one.dataset.first = 'yes'; }")
+        expect(page.locator("#worker-table:not([data-first])")).to_be_focused(timeout=20_000)
+        watch.require_nothing()
+
+
+def test_a_table_that_somebody_has_opened_is_not_closed_by_a_newer_one(hostile_site: str, open_pages):
+    with open_pages(hostile_site) as (page, _):
+        page.goto("/")
+        page.get_by_text("The same as a table").click()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_timeout(500)
+        page.locator("#last-hour").evaluate("(one) => htmx.ajax('GET', '/overview/throughput', { source: one })")
+        page.wait_for_timeout(500)
+        assert [url for url in asked if url.endswith("/throughput")] == []
+        expect(page.locator("#last-hour details")).to_have_attribute("open", "")
