@@ -93,8 +93,10 @@ class Access:
 
     def _outside(self, location: str, real: str | None = None) -> NotAllowedError:
         leads = "" if real in (None, location) else f", which leads to {real},"
+        # Nobody moves anything into the folder of uploads by hand.
+        shown = [root for root in self.roots if root != os.path.realpath(self.upload_folder)]
         return NotAllowedError(
-            f"{location}{leads} is outside of what may be read here: {', '.join(self.roots)}. Move it there, or have "
+            f"{location}{leads} is outside of what may be read here: {', '.join(shown)}. Move it there, or have "
             "it added to LABELYARD_SOURCE_ROOTS."
         )
 
