@@ -15,12 +15,16 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "benchmarks" / "README.md"]
 PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md"))
 # Programs whose commands are checked; see tests/unit/test_documents.py.
-PROGRAMS = ("labelyard", "make", "python", "celery", "pytest", "docker", "curl", "pre-commit", "export")
+PROGRAMS = (
+    *("labelyard", "make", "python", "celery", "pytest", "docker", "kubectl", "curl", "pre-commit", "export"),
+    *("promtool", "jq"),
+)
 _FENCED_OR_HEADING = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```\s*$|^## (?P<heading>[^\n]+)$",
     re.DOTALL | re.MULTILINE,
 )
 _ASSIGNED = re.compile(r"^[A-Z_]+=")
+_REMARK = re.compile(r"\s+# .*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +70,21 @@ def read_blocks(page: Path) -> list[Block]:
     return blocks
 
 
+def read_lines(block: Block) -> list[str]:
+    """The lines of a block that are commands, without remarks; one that ends with a backslash goes on with the next."""
+    lines = [line.strip().removeprefix("$ ") for line in re.sub(r"\\\n *", "", block.text).splitlines()]
+    is_command = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:\S*/)?(?:{'|'.join(PROGRAMS)})(?:\s|$)")
+    return [_REMARK.sub("", line) for line in lines if line and (block.is_shell or is_command.match(line))]
+
+
 def read_commands(block: Block) -> Iterator[Command]:
-    """The commands of a block; a line that ends with a backslash goes on with the next."""
-    where = f"{block.page.relative_to(ROOT)}:{block.line}"
-    for line in block.text.replace("\\\n", " ").splitlines():
-        first = line.strip().removeprefix("$ ")
-        if block.is_shell or re.match(rf"(?:[A-Z_]+=\S+ )*(?:\S*/)?(?:{'|'.join(PROGRAMS)})(?:\s|$)", first):
-            yield from _split(first, where)
+    """The commands of a block."""
+    for line in read_lines(block):
+        yield from split(line, f"{block.page.relative_to(ROOT)}:{block.line}")
 
 
-def _split(line: str, where: str) -> Iterator[Command]:
+def split(line: str, where: str) -> Iterator[Command]:
+    """The commands of a line: what stands between pipes."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     words: list[str] = []

@@ -1,6 +1,7 @@
-"""Every command that README.md and docs/ show is one that its program takes; tests/e2e/test_tutorials.py runs some.
+"""Every command that README.md and docs/ show is one that its program takes.
 
-Here commands are parsed, by the parsers of the programs themselves where they are ours, and not run.
+tests/e2e/test_documented_commands.py and tests/e2e/test_tutorials.py run them. Here commands are parsed, by the parsers
+of the programs themselves where they are ours, and not run.
 """
 
 import ast
@@ -33,14 +34,16 @@ ELSEWHERE = {
     "echo": "the shell's",
     "grep": "the system's; tutorials that use it are run",
     "head": "the system's; tutorials that use it are run",
+    "jq": "the system's, for logs",
     "ls": "the system's; tutorials that use it are run",
     "mkdir": "the system's; tests/e2e/test_backups.py runs it",
     "pip": "asks a package index",
     "pg_dump": "PostgreSQL's; tests/e2e/test_backups.py runs it",
     "pg_restore": "PostgreSQL's; tests/e2e/test_backups.py runs it",
-    "psql": "PostgreSQL's, and needs a server",
+    "promtool": "Prometheus'; tests/integration/metrics/test_deployed.py runs it",
+    "psql": "PostgreSQL's; tests/e2e/test_documented_commands.py runs it",
     "rm": "the system's; tests/e2e/test_backups.py runs it",
-    "sed": "the system's",
+    "sed": "the system's; tests/e2e/test_documented_commands.py runs it",
 }
 # The base of what typer raises for wrong words and options.
 WRONG_USAGE: Any = typer.BadParameter.__base__
@@ -108,10 +111,19 @@ def check_docker(command: Command) -> str | None:
         return f"no such profile or service: {named | scaled}"
     if command.words[1:3] == ("compose", "exec") and command.words[3] not in compose["services"]:
         return f"no such service: {command.words[3]}"
+    return check_in_container(command)
+
+
+def check_in_container(command: Command) -> str | None:
     if "labelyard" in command.words:
-        # What runs in the container.
         return check_labelyard(Command(command.words[command.words.index("labelyard") :], command.where))
     return None
+
+
+def check_kubectl(command: Command) -> str | None:
+    if "--" not in command.words:
+        return None
+    return check_in_container(Command(command.words[command.words.index("--") :], command.where))
 
 
 def check_curl(command: Command) -> str | None:
@@ -140,6 +152,7 @@ CHECKS = {
     "celery": check_celery,
     "pytest": check_pytest,
     "docker": check_docker,
+    "kubectl": check_kubectl,
     "curl": check_curl,
     "export": check_nothing,
     "pre-commit": check_nothing,
@@ -181,6 +194,7 @@ def test_every_command_that_is_shown_can_be_given(program):
         ("celery flowers", "no command flowers"),
         ("docker compose exec orchestra labelyard jobs", "no such service: orchestra"),
         ("docker compose exec orchestrator labelyard jbos", "No such command 'jbos'"),
+        ("kubectl -n labelyard exec deploy/orchestrator -- labelyard tokens maek ada", "No such command 'maek'"),
         ("curl -X POST 'http://127.0.0.1:8600/api/v1/job?limit=1'", "no request for ['/api/v1/job']"),
         (".venv/bin/pytest tests/none", "no such tests"),
     ],
