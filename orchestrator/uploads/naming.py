@@ -7,6 +7,8 @@ from core.errors import UploadError
 
 _MAX_PART_BYTES = 255  # what file systems take
 _MAX_DEPTH = 16
+# Systems take paths of 4,096 bytes: the folders before it, an archive's name, and a name in the archive.
+_MAX_NAME_BYTES = 1024
 _UPLOAD = re.compile(r"upload:([0-9a-f]{16})(?:/(.+))?", re.DOTALL)
 
 
@@ -27,10 +29,12 @@ def file_path(folder: Path, name: str) -> Path:
         UploadError: it would lead elsewhere, or cannot be a file's name.
     """
     parts = PurePosixPath(name).parts
-    if not parts or name.endswith("/") or len(parts) > _MAX_DEPTH or not all(map(_is_plain, parts)):
+    is_plain = 0 < len(parts) <= _MAX_DEPTH and not name.endswith("/") and all(map(_is_plain, parts))
+    if not is_plain or len(name.encode()) > _MAX_NAME_BYTES:
         raise UploadError(
             f"Received {name[:200]!r} as a file's name. Expected one such as cat.jpg or cats/1.jpg: no leading slash, "
-            f"no '..', no control characters, at most {_MAX_DEPTH} folders deep and {_MAX_PART_BYTES} bytes a part."
+            f"no '..', no control characters, at most {_MAX_DEPTH} folders deep, {_MAX_PART_BYTES} bytes a part and "
+            f"{_MAX_NAME_BYTES:,} bytes in all."
         )
     return folder.joinpath(*parts)
 

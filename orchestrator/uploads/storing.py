@@ -11,7 +11,7 @@ from typing import IO
 
 from sqlalchemy.orm import Session
 
-from core.errors import UploadError, UploadTooLargeError
+from core.errors import UnknownUploadError, UploadError, UploadTooLargeError
 from core.settings import Settings
 from db.database import Database
 from db.uploads import add_upload, get_upload, grow_upload, remove_upload
@@ -24,8 +24,9 @@ MAX_FILES = 100_000
 MAX_NAME_LENGTH = 200
 # Beside the uploads, so that what is complete is renamed and not copied.
 _INCOMING = ".incoming"
-# What the system says of a name that something else has.
+# What the system says of a name that something else has, and of a disk on which others were faster.
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Uploads:
@@ -93,12 +94,30 @@ class Uploads:
                 num_files = 1
                 budget.require_file()
             _move(received, target, name)
+        return self._note(upload_id, target, num_files=num_files, num_bytes=budget.num_bytes_taken)
+
+    def _note(self, upload_id: str, target: Path, *, num_files: int, num_bytes: int) -> UploadSummary:
+        """Count what has come; what cannot be counted is deleted, so that sending it again finds its name free."""
 
         def note(session: Session) -> UploadSummary:
-            grow_upload(session, upload_id, num_files=num_files, num_bytes=budget.num_bytes_taken)
-            return UploadSummary.of(get_upload(session, upload_id))
+            grow_upload(session, upload_id, num_files=num_files, num_bytes=num_bytes)
+            grown = UploadSummary.of(get_upload(session, upload_id))
+            if grown.num_files > MAX_FILES or grown.num_bytes > self._max_bytes:
+                raise UploadTooLargeError(
+                    f"Others sent files to the upload in the same moment, and together it would hold more than "
+                    f"{MAX_FILES:,} files or {self._max_bytes:,} bytes. Expected no more; begin another."
+                )
+            return grown
 
-        return self._database.transact(note)
+        try:
+            return self._database.transact(note)
+        except UnknownUploadError:
+            # It was removed while this came in.
+            shutil.rmtree(self.folder(upload_id), ignore_errors=True)
+            raise
+        except BaseException:
+            _delete(target)
+            raise
 
     def remove(self, upload_id: str) -> None:
         """Delete an upload and its files. Jobs that have them end with errors for those that they have not read.
@@ -120,6 +139,10 @@ class Uploads:
         folder = Path(tempfile.mkdtemp(dir=place))
         try:
             yield folder
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise _disk_full() from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -141,9 +164,7 @@ class _Budget:
                 "LABELYARD_MAX_UPLOAD_BYTES says how much one may hold."
             )
         if self.num_bytes_taken > self._num_free_bytes:
-            raise UploadTooLargeError(
-                "The disk for uploads is full. Make room, or set LABELYARD_UPLOADS to another folder."
-            )
+            raise _disk_full()
 
     def require_file(self) -> None:
         if self.num_files_left < 1:
@@ -152,6 +173,10 @@ class _Budget:
     def without_archive(self) -> "_Budget":
         """The same before the archive came, which is deleted once it is unpacked."""
         return _Budget(self.num_files_left, self._num_bytes, self._num_free_bytes - self.num_bytes_taken)
+
+
+def _disk_full() -> UploadTooLargeError:
+    return UploadTooLargeError("The disk for uploads is full. Make room, or set LABELYARD_UPLOADS to another folder.")
 
 
 def _write(file: IO[bytes], content: Iterable[bytes], budget: _Budget) -> None:
@@ -172,3 +197,10 @@ def _move(received: Path, target: Path, name: str) -> None:
         if error.errno not in _TAKEN:
             raise
         raise UploadError(f"The upload has a file or a folder {name!r} already. Expected another name.") from None
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -16,6 +16,9 @@ from orchestrator.uploads.naming import file_path
 # What an archive's list of contents may take; `zipfile` reads it at once and keeps every entry.
 MAX_DIRECTORY_BYTES = 16 * 1024**2
 _ENCRYPTED = 0x1
+# `zipfile` unpacks the others whole, whatever it is asked for: a megabyte of bzip2 or LZMA becomes gigabytes of memory.
+# Source: ISO/IEC 21320-1, whose documents are archives of these two alone.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PIECE_BYTES = 1024**2
 _DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
 
@@ -24,8 +27,8 @@ Take = Callable[[int], None]
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a file's name says that it is an archive to be unpacked."""
-    return path.suffix.lower() == ".zip"
+    """Whether a file's name says that it is an archive to be unpacked, and leaves a name for the folder."""
+    return path.suffix.lower() == ".zip" and bool(path.stem.strip("."))
 
 
 def unpack(archive: Path, folder: Path, *, max_files: int, take: Take) -> int:
@@ -63,6 +66,11 @@ def unpack(archive: Path, folder: Path, *, max_files: int, take: Take) -> int:
 def _target(member: zipfile.ZipInfo, folder: Path, archive_name: str) -> Path:
     if member.flag_bits & _ENCRYPTED:
         raise UploadError(f"{archive_name} is encrypted. Expected an archive without a password.")
+    if member.compress_type not in _COMPRESSIONS:
+        raise UploadError(
+            f"{archive_name} holds {member.filename!r}, compressed by method {member.compress_type}. Expected Deflate, "
+            "which all programs can write, or none."
+        )
     # The upper half holds what Unix says of the file; nothing where the archive was made elsewhere.
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):

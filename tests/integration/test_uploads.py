@@ -1,10 +1,11 @@
 """Uploads: what is kept, and what is refused without a trace."""
 
+import errno
 import io
 import stat
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ def test_a_zip_archive_is_unpacked_into_a_folder_of_its_name(uploads: Uploads) -
         "a\nb.jpg",
         "x" * 256,
         "d/" * 16 + "a",
+        f"{'d' * 250}/" * 5 + "a",
         "\ud800.jpg",
     ],
 )
@@ -113,6 +115,58 @@ def test_a_bomb_that_lies_about_its_size_is_stopped_too(uploads: Uploads) -> Non
     with pytest.raises(UploadError, match=r"hold more than|cannot be unpacked"):
         uploads.add(upload.id, "bomb.zip", [lying])
     assert files_of(uploads, upload.id) == {}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_that_would_be_unpacked_in_memory_is_refused(uploads: Uploads, method: int) -> None:
+    upload = uploads.create("bomb", token_id=None)
+    content = zipped(lambda archive: archive.writestr("zeros.png", b"\0" * 5_000_000, compress_type=method))
+    with pytest.raises(UploadError, match="compressed by method"):
+        uploads.add(upload.id, "bomb.zip", content)
+    assert files_of(uploads, upload.id) == {}
+
+
+@pytest.mark.parametrize("name", ["..zip", "...zip", "a/...zip"])
+def test_an_archive_without_a_name_is_kept_as_it_is(uploads: Uploads, name: str) -> None:
+    upload = uploads.create("nameless", token_id=None)
+    uploads.add(upload.id, name, [b"1"])
+    assert files_of(uploads, upload.id) == {name: b"1"}
+
+
+def test_files_that_come_in_the_same_moment_share_the_limits(uploads: Uploads) -> None:
+    upload = uploads.create("crowded", token_id=None)
+
+    def others_are_faster() -> Iterator[bytes]:
+        yield b"x" * 60_000
+        uploads.add(upload.id, "b.jpg", [b"x" * 60_000])
+
+    with pytest.raises(UploadError, match="in the same moment"):
+        uploads.add(upload.id, "a.jpg", others_are_faster())
+    assert list(files_of(uploads, upload.id)) == ["b.jpg"]
+
+
+def test_files_that_come_while_their_upload_is_removed_are_not_left_behind(uploads: Uploads) -> None:
+    upload = uploads.create("short", token_id=None)
+
+    def others_remove_it() -> Iterator[bytes]:
+        yield b"1"
+        uploads.remove(upload.id)
+
+    with pytest.raises(UnknownUploadError):
+        uploads.add(upload.id, "a.jpg", others_remove_it())
+    assert not uploads.folder(upload.id).exists()
+
+
+def test_a_full_disk_is_said_so(uploads: Uploads, tmp_path: Path) -> None:
+    upload = uploads.create("full", token_id=None)
+
+    def fills() -> Iterator[bytes]:
+        yield b"1"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(UploadError, match="disk for uploads is full"):
+        uploads.add(upload.id, "a.jpg", fills())
+    assert files_below(tmp_path / "uploads" / ".incoming") == {}
 
 
 def linked(archive: zipfile.ZipFile) -> None:
