@@ -5,8 +5,21 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
+from starlette.types import Receive, Scope, Send
+
+
+class _MadeFile(FileResponse):
+    """Sends a file whole, whatever range of it was asked for, and deletes its folder however that ends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        try:
+            await super().__call__({**scope, "headers": headers}, receive, send)
+        finally:
+            await run_in_threadpool(shutil.rmtree, Path(self.path).parent, ignore_errors=True)
 
 
 def made_file(name: str, make: Callable[[Path], object]) -> FileResponse:
@@ -23,4 +36,4 @@ def made_file(name: str, make: Callable[[Path], object]) -> FileResponse:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return FileResponse(path, filename=name, background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True))
+    return _MadeFile(path, filename=name)

@@ -1,11 +1,13 @@
 """Models, labels, review and schedules over HTTP."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import httpx
 import pytest
 from colours import GREEN, RED, ColourWorker, label, paint, paint_red_and_green, train
+from program import wait_for
 
 from db.database import Database
 
@@ -117,6 +119,23 @@ def test_labels_go_out_as_a_file_and_come_in_again(api: httpx.Client, tmp_path: 
 
 
 @pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("asked", ["bytes=0-3", "bytes=900000-", "lines=1-2", "nonsense"])
+def test_a_file_that_is_made_is_sent_whole_and_left_nowhere(
+    api: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    picture = paint(tmp_path / "new" / "x.png", RED, seed=77)
+    assert api.post(f"{API}/labels", json={"labels": [{"image": str(picture), "label": "red"}]}).status_code == 201
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    whole = api.get(f"{API}/labels/export")
+    part = api.get(f"{API}/labels/export", headers={"Range": asked})
+    assert (part.status_code, part.content) == (200, whole.content)
+    # Deleted behind the answer.
+    wait_for(lambda: not list(scratch.iterdir()), "the folders to be gone")
+
+
+@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(
     ("name", "content", "status"),
     [
@@ -126,6 +145,7 @@ def test_labels_go_out_as_a_file_and_come_in_again(api: httpx.Client, tmp_path: 
         ("tasks.json", b"{", 409),
         ("labels.txt", b"x", 422),
         ("../labels.csv", b"x", 422),
+        (f"{'é' * 190}.csv", b"", 409),
     ],
 )
 def test_a_file_of_another_form_is_refused(api: httpx.Client, name: str, content: bytes, status: int) -> None:

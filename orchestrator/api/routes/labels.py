@@ -112,7 +112,9 @@ async def import_file(
         given = LabelFile(str(path), columns).read(_with(path.parent, Access.of(backend.settings)))
         return record(backend.database, backend.settings, given, taking)
 
-    return await received_file(request, query.name, MAX_FILE_BYTES, use)
+    # Only how the name ends says anything; as a whole it may be longer than the system takes.
+    ending = query.name.rpartition(".")[2]
+    return await received_file(request, f"labels.{ending}", MAX_FILE_BYTES, use)
 
 
 @router.get("/export", response_class=FileResponse)

@@ -44,6 +44,8 @@ def test_a_name_is_known_again_by_what_a_form_carries():
         ("https://evil.example/", "/"),
         ("", "/"),
         ("/a\r\nSet-Cookie: x=1", "/"),
+        ("//[", "/"),
+        ("https://[evil.example/", "/"),
     ],
 )
 def test_only_paths_of_this_site_are_gone_on_with(text: str, expected: str):
