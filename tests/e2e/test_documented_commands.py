@@ -33,7 +33,7 @@ from state_folder import program_environment
 from tutorials import INSTEAD, Reader, environment
 
 # A line that is not run because it takes long has to take longer than this.
-LONG_S = 5
+LONG_S = 3
 
 MakeReader = Callable[..., Reader]
 
