@@ -12,6 +12,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -46,21 +47,29 @@ class Database:
     Args:
         url: SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…` (`postgresql://` means the same).
         min_free_bytes: of an SQLite file's disk; with less, nothing that makes the database grow is begun.
+        patience_s: for how long a unit of work is tried again, also where the disk is full; None: for minutes, and
+            until there is space.
 
     Raises:
         DatabaseError: the URL cannot be read or names another kind of database.
     """
 
-    def __init__(self, url: str, *, min_free_bytes: int = 0) -> None:
+    def __init__(self, url: str, *, min_free_bytes: int = 0, patience_s: float | None = None) -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._min_free_bytes = min_free_bytes
+        self._patience_s = patience_s
         self._engine: Engine | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The ledger that settings name."""
         return cls(settings.database_url_text, min_free_bytes=settings.min_free_bytes)
+
+    def for_those_who_wait(self, patience_s: float) -> Self:
+        """The same database, over connections of its own, for work whose answer somebody waits for."""
+        url = self.url.render_as_string(hide_password=False)
+        return type(self)(url, min_free_bytes=self._min_free_bytes, patience_s=patience_s)
 
     @property
     def safe_url(self) -> str:
@@ -189,13 +198,16 @@ class Database:
             if translated is None:
                 raise
             raise translated from error
+        except PoolTimeoutError as error:
+            raise DatabaseAwayError(
+                f"All connections of this process with the database {self.safe_url} are in use. Try again in a while."
+            ) from error
 
-    @staticmethod
-    def _until_it_answers(attempt: Callable[[], Result], on_wait: Callable[[], None]) -> Result:
+    def _until_it_answers(self, attempt: Callable[[], Result], on_wait: Callable[[], None]) -> Result:
         try:
             return attempt()
         except DatabaseAwayError as error:
-            return try_again(attempt, error, on_wait)
+            return try_again(attempt, error, on_wait, patience_s=self._patience_s)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

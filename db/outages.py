@@ -71,13 +71,20 @@ def explained(error: DBAPIError, *, safe_url: str, file: Path | None) -> Databas
     )
 
 
-def try_again(attempt: Callable[[], Result], first_error: DatabaseAwayError, on_wait: Callable[[], None]) -> Result:
+def try_again(
+    attempt: Callable[[], Result],
+    first_error: DatabaseAwayError,
+    on_wait: Callable[[], None],
+    *,
+    patience_s: float | None = None,
+) -> Result:
     """Try again and again what has failed because the database was away.
 
     Args:
         attempt: one whole transaction.
         first_error: how it failed.
         on_wait: called between two tries; what it raises ends the waiting.
+        patience_s: for how long; None: `PATIENCE_S`, and where the disk is full until there is space.
 
     Raises:
         DatabaseAwayError: it was away for too long.
@@ -91,9 +98,12 @@ def try_again(attempt: Callable[[], Result], first_error: DatabaseAwayError, on_
     )
 
     def is_hopeless(state: RetryCallState) -> bool:
+        waited_s = state.seconds_since_start or 0.0
+        if patience_s is not None:
+            return waited_s > patience_s
         # Space is made by people, who may be asleep.
         waits_for_space = state.outcome is not None and isinstance(state.outcome.exception(), DiskFullError)
-        return not waits_for_space and (state.seconds_since_start or 0.0) > PATIENCE_S
+        return not waits_for_space and waited_s > PATIENCE_S
 
     logger.warning("transaction_failed_for_now", problem=str(first_error))
     on_wait()

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from limits import RateLimitItem, parse
@@ -15,6 +16,7 @@ from orchestrator.api.backend import Backend
 from orchestrator.api.callers import Rates
 from orchestrator.api.guarding import Guard
 from orchestrator.api.problems import Problem, answer_with_problems, documented
+from orchestrator.api.receiving import MAX_RECEIVING
 from orchestrator.api.routes import (
     explanations,
     figures,
@@ -72,6 +74,7 @@ def create_app(backend: Backend, *, metrics: OrchestratorMetrics | None = None) 
     )
     app.state.backend = backend
     app.state.rates = Rates(_parse_rate(backend.settings))
+    app.state.receiving = CapacityLimiter(MAX_RECEIVING)
     app.state.pictures = pictures.Pictures(backend.database, backend.settings)
     app.add_middleware(Guard, only_local_names=not backend.asks_for_tokens)
     answer_with_problems(app)

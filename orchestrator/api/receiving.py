@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import anyio.to_thread
 from anyio.from_thread import run as run_in_loop
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +15,12 @@ from starlette.concurrency import run_in_threadpool
 from orchestrator.api.problems import RefusedError
 
 Result = TypeVar("Result")
+
+# Files that come in at the same time. Each has a thread that waits for its sender, which is none of those that answer
+# everybody else.
+MAX_RECEIVING = 16
+# A sender that sends nothing for so long is given up.
+MAX_PAUSE_S = 60.0
 
 
 async def received_file(request: Request, name: str, max_bytes: int, use: Callable[[Path], Result]) -> Result:
@@ -50,14 +57,26 @@ async def received_pieces(request: Request, use: Callable[[Iterator[bytes]], Res
     Args:
         request: whose body.
         use: called in a thread with the pieces; they are read from the network as they are asked for.
+
+    Raises:
+        RefusedError: nothing came for too long.
     """
     stream = request.stream()
 
     async def next_piece() -> bytes | None:
-        return await anext(stream, None)
+        try:
+            with anyio.fail_after(MAX_PAUSE_S):
+                return await anext(stream, None)
+        except TimeoutError:
+            raise RefusedError(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "sender-stalled",
+                f"Received nothing for {MAX_PAUSE_S:g} s. Expected the rest of the file; send it again.",
+            ) from None
 
     def pieces() -> Iterator[bytes]:
         while (piece := run_in_loop(next_piece)) is not None:
             yield piece
 
-    return await run_in_threadpool(lambda: use(pieces()))
+    threads: anyio.CapacityLimiter = request.app.state.receiving
+    return await anyio.to_thread.run_sync(lambda: use(pieces()), limiter=threads)

@@ -23,6 +23,9 @@ logger = structlog.get_logger(__name__)
 # How long requests that are being answered may take when the server stops; those who follow a job are cut off.
 STOP_TIMEOUT_S = 3
 MAX_CONNECTIONS = 512
+# How long a request waits for a database that is away before its client is told to come again. Requests have threads,
+# and there are not enough of them to wait for a failover.
+PATIENCE_S = 3.0
 _ADDRESS = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
 
 
@@ -33,12 +36,14 @@ class WebServer:
         server: uvicorn's.
         listener: where it listens already, so that whoever starts it knows that it can.
         pictures: what has processes of its own, which end with it.
+        database: what only requests use; its connections end with it.
     """
 
-    def __init__(self, server: uvicorn.Server, listener: socket.socket, pictures: Pictures) -> None:
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, pictures: Pictures, database: Database) -> None:
         self._server = server
         self._listener = listener
         self._pictures = pictures
+        self._database = database
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     @classmethod
@@ -69,7 +74,9 @@ class WebServer:
             is_local = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
             if not is_local:
                 _require_roots(settings, address)
-            app = create_app(Backend(database, settings, waker, asks_for_tokens=not is_local), metrics=metrics)
+            # However many ask, and however slowly they read, what else this process does has its own connections.
+            own = database.for_those_who_wait(PATIENCE_S)
+            app = create_app(Backend(own, settings, waker, asks_for_tokens=not is_local), metrics=metrics)
         except BaseException:
             listener.close()
             raise
@@ -82,7 +89,7 @@ class WebServer:
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
             limit_concurrency=MAX_CONNECTIONS,
         )
-        return cls(uvicorn.Server(config), listener, app.state.pictures)
+        return cls(uvicorn.Server(config), listener, app.state.pictures, own)
 
     @property
     def url(self) -> str:
@@ -100,6 +107,7 @@ class WebServer:
         self._thread.join()
         self._listener.close()
         self._pictures.close()
+        self._database.close()
 
     def _run(self) -> None:
         self._server.run(sockets=[self._listener])

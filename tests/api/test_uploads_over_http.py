@@ -1,14 +1,18 @@
 """Uploads over HTTP: what is taken, and what limits hold."""
 
 import io
+import socket
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from colours import RED, paint
+from program import wait_for
 
 from core.settings import Settings
+from orchestrator.api import receiving
 
 UPLOADS = "/api/v1/uploads"
 MAX_BYTES = 200_000
@@ -133,3 +137,41 @@ def test_one_file_of_an_upload_can_be_a_source(api: httpx.Client, upload: str, t
     source = api.get(upload).json()["source"]
     answer = api.post("/api/v1/jobs", json={"sources": [f"{source}/../../x.png"], "models": ["mobilenet-0.25"]})
     assert answer.status_code == 409, "no way out of the upload"
+
+
+@pytest.fixture
+def stalled(api: httpx.Client, upload: str) -> Iterator[list[socket.socket]]:
+    """Fifty senders that have begun to send a file and send nothing more: more than there are threads."""
+    head = f"PUT {{name}} HTTP/1.1\r\nHost: {api.base_url.netloc.decode()}\r\nContent-Length: 1000\r\n\r\nx"
+    senders = [socket.create_connection((api.base_url.host, api.base_url.port or 80)) for _ in range(50)]
+    for number, sender in enumerate(senders):
+        sender.sendall(head.format(name=f"{upload}/files/{number}.jpg").encode())
+    yield senders
+    for sender in senders:
+        sender.close()
+
+
+def incoming(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "state" / "uploads" / ".incoming").glob("*"))
+
+
+def test_senders_that_stall_keep_nobody_from_being_answered(
+    api: httpx.Client, upload: str, stalled: list[socket.socket], tmp_path: Path
+) -> None:
+    wait_for(lambda: len(incoming(tmp_path)) == receiving.MAX_RECEIVING, "as many files to come in as may")
+    assert api.get(upload).status_code == 200
+    for sender in stalled:
+        sender.close()
+    wait_for(lambda: not incoming(tmp_path), "what had come to be deleted")
+    assert api.put(f"{upload}/files/a.jpg", content=b"1").json()["num_files"] == 1
+
+
+def test_a_sender_that_stalls_is_given_up(
+    api: httpx.Client, upload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "MAX_PAUSE_S", 0.2)
+    with socket.create_connection((api.base_url.host, api.base_url.port or 80)) as sender:
+        host = api.base_url.netloc.decode()
+        sender.sendall(f"PUT {upload}/files/a.jpg HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\nx".encode())
+        assert sender.recv(100).startswith(b"HTTP/1.1 408 ")
+    assert incoming(tmp_path) == []

@@ -1,6 +1,7 @@
 """A database that goes away and comes back, and a disk that fills up."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,31 @@ def test_a_full_disk_is_called_by_its_name_and_waited_for(small_file: Database):
     small_file.transact(fill, on_wait=lambda: limit_pages(small_file, 1000))
     assert small_file.query(lambda session: session.scalars(COUNT).one()) == 1
     assert small_file.query(lambda session: session.scalars(text("PRAGMA integrity_check")).all()) == ["ok"]
+
+
+@pytest.mark.parametrize("kind", [DatabaseAwayError, DiskFullError])
+def test_work_that_somebody_waits_for_is_given_up_soon(small_file: Database, kind: type[DatabaseAwayError]):
+    tries: list[int] = []
+
+    def work(session: Session) -> None:
+        del session
+        tries.append(1)
+        raise kind("away")
+
+    with closing(small_file.for_those_who_wait(0.0)) as hurried, pytest.raises(kind):
+        hurried.transact(work)
+    assert len(tries) == 2, "it was tried again, but not for ever"
+
+
+def test_work_that_somebody_waits_for_has_connections_of_its_own(small_file: Database):
+    with closing(small_file.for_those_who_wait(0.0)) as hurried, ExitStack() as held:
+        pool = hurried.engine.pool
+        pool._timeout = 0.01
+        for _ in range(pool.size() + pool._max_overflow):
+            held.enter_context(hurried.read()).execute(COUNT)
+        with pytest.raises(DatabaseAwayError, match="connections of this process"):
+            hurried.query(lambda session: session.scalars(COUNT).one())
+        assert small_file.query(lambda session: session.scalars(COUNT).one()) == 0
 
 
 def test_nothing_that_grows_begins_where_space_is_short(tmp_path: Path):

@@ -21,8 +21,9 @@ class Health(BaseModel):
 
 
 @router.get("/healthz")
-def is_alive() -> Health:
+async def is_alive() -> Health:
     """Whether the process answers; if not, it is to be started again."""
+    # In no thread: while all of them wait for a database that is away, starting again would help nobody.
     return Health()
 
 
