@@ -32,6 +32,7 @@ from orchestrator.api.routes import (
     upkeep,
     uploads,
 )
+from orchestrator.api.turns import Turns
 from orchestrator.dashboard.mounting import mount_dashboard
 from orchestrator.metrics.registry import OrchestratorMetrics
 
@@ -74,6 +75,7 @@ def create_app(backend: Backend, *, metrics: OrchestratorMetrics | None = None) 
     )
     app.state.backend = backend
     app.state.rates = Rates(_parse_rate(backend.settings))
+    app.state.tables = Turns(results.NUM_TABLES, max_wait_s=results.MAX_WAIT_S, what="tables")
     app.state.receiving = CapacityLimiter(MAX_RECEIVING)
     app.state.pictures = pictures.Pictures(backend.database, backend.settings)
     app.add_middleware(Guard, only_local_names=not backend.asks_for_tokens)

@@ -1,7 +1,8 @@
 """Work that takes long, a little at a time, so that whatever else is asked is answered meanwhile."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -29,8 +30,9 @@ class Turns:
         self._max_wait_s = max_wait_s
         self._what = what
 
-    async def take(self, work: Callable[[], Result]) -> Result:
-        """Wait for a turn, and work in a thread.
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, which lasts as long as the block.
 
         Raises:
             RefusedError: too many others wait.
@@ -46,6 +48,15 @@ class Turns:
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             ) from None
         try:
-            return await run_in_threadpool(work)
+            yield
         finally:
             self._free.release()
+
+    async def take(self, work: Callable[[], Result]) -> Result:
+        """Wait for a turn, and work in a thread.
+
+        Raises:
+            RefusedError: too many others wait.
+        """
+        async with self.turn():
+            return await run_in_threadpool(work)

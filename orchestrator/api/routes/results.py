@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
+from starlette.types import Receive, Scope, Send
 
 from core.errors import UnknownJobError, UsageError
 from core.labels import ClassLabel
@@ -24,6 +25,7 @@ from orchestrator.api.callers import Reader
 from orchestrator.api.fields import JobId, Name, Parameters, Share
 from orchestrator.api.paging import MAX_ID, MAX_PAGE_SIZE, Page, from_cursor, to_cursor
 from orchestrator.api.submitting import describe
+from orchestrator.api.turns import Turns
 from orchestrator.differing import COLUMNS as CHANGE_COLUMNS
 from orchestrator.differing import compare_jobs
 from orchestrator.exporting import Row, columns_of, row_of, rows
@@ -32,6 +34,10 @@ from orchestrator.summary import JobSummary
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["results"])
 
+# Tables that are sent at the same time. Each has a connection with the database for as long as its reader takes; of
+# those there are a dozen.
+NUM_TABLES = 4
+MAX_WAIT_S = 20.0
 # Seconds between two looks at a job that somebody follows.
 FOLLOW_INTERVAL_S = 1.0
 _TABLES: dict[int | str, dict[str, Any]] = {
@@ -88,6 +94,15 @@ class Result(BaseModel):
     error: str | None = Field(description="The same as a sentence.")
     needs_review: bool | None = Field(description="Whether a person should look; null: nobody asked.")
     sha256: str | None = Field(description="Of the content that was seen.")
+
+
+class _Table(StreamingResponse):
+    """Sent when it is its turn."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        turns: Turns = scope["app"].state.tables
+        async with turns.turn():
+            await super().__call__(scope, receive, send)
 
 
 @router.get("/results")
@@ -228,4 +243,4 @@ def _stream(
             yield from encode(table_format, read(session), columns)
 
     disposition = f'attachment; filename="{name}.{table_format}"'
-    return StreamingResponse(pieces(), media_type=table_format.media_type, headers={"Content-Disposition": disposition})
+    return _Table(pieces(), media_type=table_format.media_type, headers={"Content-Disposition": disposition})
