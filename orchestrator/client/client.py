@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.api.paging import Page
 from orchestrator.api.routes.results import Result
-from orchestrator.client.connection import Connection
+from orchestrator.client.connection import Connection, part
 from orchestrator.comparing import Comparison
 from orchestrator.fleet import WorkerStatus
 from orchestrator.formats import TableFormat
@@ -148,7 +148,7 @@ class Client:
         for path in files:
             with path.open("rb") as file:
                 pieces = iter(lambda file=file: file.read(_PIECE_BYTES), b"")  # type: ignore[misc]
-                upload = self._connection.send(UploadSummary, f"/uploads/{upload.id}/files/{path.name}", pieces)
+                upload = self._connection.send(UploadSummary, f"/uploads/{upload.id}/files/{part(path.name)}", pieces)
         return upload
 
     # Models, schedules, labels, review, workers
@@ -159,7 +159,7 @@ class Client:
 
     def model(self, name: str, version: int | None = None) -> ModelSummary:
         """A version of a model; its champion if none is named."""
-        path = f"/models/{name}" if version is None else f"/models/{name}/versions/{version}"
+        path = f"/models/{part(name)}" if version is None else f"/models/{part(name)}/versions/{version}"
         return self._connection.ask(ModelSummary, "GET", path)
 
     def compare(self, first: str, second: str) -> Comparison:
@@ -168,11 +168,11 @@ class Client:
 
     def promote(self, name: str, version: int) -> ModelSummary:
         """Take a version into use."""
-        return self._connection.ask(ModelSummary, "POST", f"/models/{name}/versions/{version}/promote")
+        return self._connection.ask(ModelSummary, "POST", f"/models/{part(name)}/versions/{version}/promote")
 
     def roll_back(self, name: str) -> ModelSummary:
         """Take the champion before the present one into use again."""
-        return self._connection.ask(ModelSummary, "POST", f"/models/{name}/rollback")
+        return self._connection.ask(ModelSummary, "POST", f"/models/{part(name)}/rollback")
 
     def add_schedule(self, name: str, model: str, cron: str, **options: Any) -> ScheduleSummary:  # noqa: ANN401
         """Add a schedule, with the options of `POST /schedules`."""
@@ -185,7 +185,7 @@ class Client:
 
     def history(self, schedule: str) -> list[HistoryEntry]:
         """What became of each time of a schedule."""
-        return self._connection.ask(list[HistoryEntry], "GET", f"/schedules/{schedule}/history")
+        return self._connection.ask(list[HistoryEntry], "GET", f"/schedules/{part(schedule)}/history")
 
     def say(self, labels: Sequence[dict[str, str]], **options: Any) -> ImportReport:  # noqa: ANN401
         """Say what images show: `[{"image": …, "label": …}]`, with the options of `POST /labels`."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter
@@ -25,7 +26,10 @@ ANSWER_TIMEOUT_S = 300.0
 MAX_TRIES = 5
 FIRST_WAIT_S = 0.5
 MAX_WAIT_S = 30.0
-_WORTH_ANOTHER_TRY = frozenset({429, 502, 503, 504})
+# Refused before it was looked at.
+_NOT_DONE = frozenset({429})
+# It may have been done all the same: by a server whose database broke off, or behind a proxy that gave up.
+_PERHAPS_DONE = frozenset({502, 503, 504})
 
 
 class ApiError(LabelyardError):
@@ -116,7 +120,7 @@ class Connection:
 
         def is_worth_it(error: BaseException) -> bool:
             if isinstance(error, ApiError):
-                return error.status in _WORTH_ANOTHER_TRY
+                return error.status in _NOT_DONE or (is_repeatable and error.status in _PERHAPS_DONE)
             return isinstance(error, httpx.TransportError) and is_repeatable
 
         retrying = Retrying(
@@ -139,6 +143,11 @@ class _AsToldOrLonger(wait_base):
         error = retry_state.outcome.exception()
         told_s = error.retry_after_s if isinstance(error, ApiError) else None
         return self._longer(retry_state) if told_s is None else min(told_s, MAX_WAIT_S)
+
+
+def part(name: str) -> str:
+    """A name as a part of a path, whatever it holds."""
+    return quote(name, safe="")
 
 
 def _said(params: Mapping[str, object]) -> dict[str, Any]:

@@ -140,6 +140,31 @@ def test_a_wrong_token_is_refused(serve: Serve) -> None:
         list(client.jobs())
 
 
+def test_names_that_mean_something_in_addresses_arrive_as_they_are(client: Client, tmp_path: Path) -> None:
+    names = ["what?.jpg", "no#1.jpg", "100%25.jpg", "a;b c.jpg"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"1")
+    upload = client.upload("odd", [tmp_path / name for name in names])
+    folder = tmp_path / "state" / "uploads" / upload.id
+    assert {path.name for path in folder.iterdir()} == set(names)
+
+
+class Busy(Quiet, BaseHTTPRequestHandler):
+    """A proxy that says that it gave up, and not whether the request was carried out."""
+
+    num_asked = 0
+
+    def do_POST(self) -> None:
+        type(self).num_asked += 1
+        self.send_error(504)
+
+
+def test_what_may_have_been_done_already_is_not_sent_again_after_a_proxy_gave_up() -> None:
+    with serving(Busy) as url, Client(url) as client, pytest.raises(ApiError, match="504"):
+        client.roll_back("colours")
+    assert Busy.num_asked == 1
+
+
 class Other(Quiet, BaseHTTPRequestHandler):
     """Some other server."""
 
