@@ -13,7 +13,7 @@ from struct import unpack_from
 from core.errors import InputError
 from core.types import Reason
 from workers.ml.formats import ImageFormat
-from workers.ml.tiff import Tag, is_camera_raw, num_bytes_needed, read_directory, read_orientation
+from workers.ml.tiff import Directory, Tag, is_camera_raw, num_bytes_needed, read_directory, read_orientation
 
 # A file of nothing but empty parts would keep Python busy for minutes; no real one has so many.
 _MAX_NUM_PARTS = 2_000_000
@@ -43,6 +43,7 @@ _WEBP_EXIF, _WEBP_ALPHA_OR_ANIMATION = 0x08, 0x12  # flags
 _BMP_OLDEST_HEADER_SIZE = 12
 _BMP_RUN_LENGTHS = (1, 2)  # compressions
 
+_TIFF_SEPARATE_PLANES = 2
 _TIFF_PALETTE = 3  # grey, inverted grey, RGB and palette are 0 to 3; CMYK, YCbCr and Lab are above
 _TIFF_EXTRA_UNKNOWN, _TIFF_EXTRA_PREMULTIPLIED = 0, 1  # what a fourth channel is
 _BYTE, _NUM_COLOURS = 8, 3
@@ -223,6 +224,7 @@ def _read_tiff(data: bytes) -> Header:
         raise InputError(Reason.UNSUPPORTED_FORMAT, unsupported_detail(ImageFormat.CAMERA_RAW))
     _require(data, num_bytes_needed(directory))
     num_bits = directory.get(Tag.BITS_PER_SAMPLE, (1,))
+    _require_no_deep_planes(directory, num_bits)
     extra = directory.get(Tag.EXTRA_SAMPLES, (_TIFF_EXTRA_UNKNOWN,) if len(num_bits) > _NUM_COLOURS else ())[:1]
     # Other colours, and a fourth channel that may be anything, are left to the decoder to turn into RGB.
     is_plain = directory.get(Tag.PHOTOMETRIC, (0,))[0] <= _TIFF_PALETTE and extra != (_TIFF_EXTRA_UNKNOWN,)
@@ -232,6 +234,17 @@ def _read_tiff(data: bytes) -> Header:
         # libtiff multiplies colours of 8 bits by itself, and OpenCV hands out deeper ones as they are stored.
         is_premultiplied=num_bits[0] == _BYTE or extra == (_TIFF_EXTRA_PREMULTIPLIED,),
     )
+
+
+def _require_no_deep_planes(directory: Directory, num_bits: tuple[int, ...]) -> None:
+    is_in_planes = directory.get(Tag.PLANAR_CONFIGURATION) == (_TIFF_SEPARATE_PLANES,)
+    if is_in_planes and len(num_bits) > 1 and max(num_bits) > _BYTE:
+        # OpenCV fills two thirds of such a picture with whatever its memory held before.
+        raise InputError(
+            Reason.UNSUPPORTED_FORMAT,
+            f"The TIFF keeps each colour in a plane of its own, in {max(num_bits)} bits; expected planes of 8 bits, or "
+            "colours side by side (contiguous). Save it again so.",
+        )
 
 
 _READERS: dict[ImageFormat, Callable[[bytes], Header]] = {

@@ -188,3 +188,40 @@ def test_what_is_behind_a_picture_does_not_make_it_another_one(decoder):
         alone = decoder.decode(data)
         for tail in (encoded(np.zeros((9, 9, 3), np.uint8), ".png"), b"%PDF-1.7\n", b"PK\3\4", b"<svg></svg>"):
             assert np.array_equal(decoder.decode(data + tail), alone), (extension, tail[:8])
+
+
+def planar(samples: np.ndarray) -> bytes:
+    """A TIFF with a plane for each colour, (H, W, 3), as TIFF 6.0 lays it out; none of our libraries writes one."""
+    height, width, num_colours = samples.shape
+    planes = [samples[..., colour].astype(samples.dtype.newbyteorder("<")).tobytes() for colour in range(num_colours)]
+    num_tags = 11
+    values_at = 8 + 2 + 12 * num_tags + 4
+    data_at = values_at + 6 + 12 + 12 + 6
+    offsets = [data_at + sum(map(len, planes[:colour])) for colour in range(num_colours)]
+    sample_format = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
+    tags = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, num_colours, values_at),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, num_colours, values_at + 6),
+        (277, 3, 1, num_colours),
+        (278, 4, 1, height),
+        (279, 4, num_colours, values_at + 18),
+        (284, 3, 1, 2),
+        (339, 3, num_colours, values_at + 30),
+    ]
+    head = struct.pack("<2sHIH", b"II", 42, 8, num_tags) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    values = struct.pack("<I3H", 0, *[8 * samples.dtype.itemsize] * 3)
+    values += struct.pack("<3I3I", *offsets, *map(len, planes)) + struct.pack("<3H", *[sample_format] * 3)
+    return head + values + b"".join(planes)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_a_tiff_with_deep_planes_is_refused_because_opencv_makes_them_up(decoder: Decoder, dtype: type):
+    assert reason_of(decoder, planar(scene().astype(dtype))) is Reason.UNSUPPORTED_FORMAT
+
+
+def test_a_tiff_with_planes_of_bytes_is_decoded(decoder: Decoder):
+    assert np.array_equal(decoder.decode(planar(scene())), scene())
