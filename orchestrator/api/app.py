@@ -76,6 +76,7 @@ def create_app(backend: Backend, *, metrics: OrchestratorMetrics | None = None) 
     app.state.backend = backend
     app.state.rates = Rates(_parse_rate(backend.settings))
     app.state.tables = Turns(results.NUM_TABLES, max_wait_s=results.MAX_WAIT_S, what="tables")
+    app.state.writing = Turns(models.NUM_WRITING, max_wait_s=models.MAX_WAIT_S, what="files of models")
     app.state.receiving = CapacityLimiter(MAX_RECEIVING)
     app.state.pictures = pictures.Pictures(backend.database, backend.settings)
     app.add_middleware(Guard, only_local_names=not backend.asks_for_tokens)

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ from colours import GREEN, RED, ColourWorker, label, paint, paint_red_and_green,
 from program import wait_for
 
 from db.database import Database
+from orchestrator.api.routes import models
 
 API = "/api/v1"
 
@@ -41,6 +43,16 @@ def test_a_model_is_shown_exported_and_brought_back_under_another_name(api: http
     )
     assert (brought.status_code, brought.json()) == (201, {"model": "paints@1", "is_champion": True})
     assert api.get(f"{API}/models/paints").json()["classes"] == ["green", "red"]
+
+
+@pytest.mark.parametrize("what", ["export", "report"])
+def test_who_waits_too_long_for_others_files_is_told_to_come_again(
+    serve: Callable[..., httpx.Client], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(models, "NUM_WRITING", 0)
+    monkeypatch.setattr(models, "MAX_WAIT_S", 0.1)
+    answer = serve().get(f"{API}/models/colours/versions/1/{what}")
+    assert (answer.status_code, kind(answer)) == (503, "busy")
 
 
 @pytest.mark.usefixtures("worker")

@@ -16,6 +16,7 @@ from orchestrator.api.callers import Admin, Reader
 from orchestrator.api.fields import Name
 from orchestrator.api.made_files import made_file
 from orchestrator.api.receiving import received_file
+from orchestrator.api.turns import Turns
 from orchestrator.carrying import MAX_NUM_BYTES, export_model, import_model
 from orchestrator.comparing import Comparison, compare_models
 from orchestrator.models import ModelSummary, summarise_model, summarise_models
@@ -24,6 +25,10 @@ from orchestrator.reporting import write_report
 from workers.exporting import ExportFormat
 
 router = APIRouter(tags=["models"])
+
+# Exports and reports that are written at the same time. Each starts a process, for Keras with TensorFlow: a gigabyte.
+NUM_WRITING = 2
+MAX_WAIT_S = 20.0
 
 _NAME = r"^[^\x00-\x1f\x7f/@]+$"
 ModelNameText = Annotated[
@@ -108,7 +113,8 @@ def promote(backend: BackendDependency, _: Admin, name: ModelNameText, version: 
 
 
 @router.get("/models/{name}/versions/{version}/export", response_class=FileResponse)
-def export(
+async def export(
+    request: Request,
     backend: BackendDependency,
     _: Reader,
     name: ModelNameText,
@@ -116,20 +122,29 @@ def export(
     export_format: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.SAFETENSORS,
 ) -> FileResponse:
     """Send a version as a file: for Keras, for ONNX Runtime, or for another Labelyard."""
-    text = f"{name}@{version}"
-    return made_file(
-        f"{name}-{version}.{export_format}",
-        lambda path: export_model(backend.database, text, format_name=export_format, path=path),
-    )
+
+    def make(path: Path) -> None:
+        export_model(backend.database, f"{name}@{version}", format_name=export_format, path=path)
+
+    return await _turns(request).take(lambda: made_file(f"{name}-{version}.{export_format}", make))
 
 
 @router.get("/models/{name}/versions/{version}/report", response_class=FileResponse)
-def report(backend: BackendDependency, _: Reader, name: ModelNameText, version: Version) -> FileResponse:
+async def report(
+    request: Request, backend: BackendDependency, _: Reader, name: ModelNameText, version: Version
+) -> FileResponse:
     """Send a page about a version: curves, confusion, calibration, its worst mistakes."""
-    text = f"{name}@{version}"
-    return made_file(
-        f"{name}-{version}.html", lambda path: write_report(backend.database, backend.settings, text, path)
-    )
+
+    def make(path: Path) -> None:
+        write_report(backend.database, backend.settings, f"{name}@{version}", path)
+
+    return await _turns(request).take(lambda: made_file(f"{name}-{version}.html", make))
+
+
+def _turns(request: Request) -> Turns:
+    """Those who have files written wait for each other."""
+    turns: Turns = request.app.state.writing
+    return turns
 
 
 def _summary(backend: BackendDependency, text: str) -> ModelSummary:

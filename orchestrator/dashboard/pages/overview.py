@@ -1,6 +1,7 @@
 """The first page: how fast it goes, what is owed, who works, what went wrong."""
 
 import json
+from dataclasses import replace
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -8,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.types import JobState
-from db.ledger.progress import list_jobs
+from db.ledger.progress import count_reasons, list_jobs
 from db.tables import ChunkTable
 from orchestrator.dashboard.throughput import Throughput
 from orchestrator.dashboard.visits import ReaderVisit
@@ -29,7 +30,7 @@ def show(visit: ReaderVisit) -> Response:
     with visit.backend.database.read() as session:
         running = _summaries(session, limit=NUM_RUNNING, state=JobState.RUNNING)
         recent = _summaries(session, limit=NUM_RECENT)
-        failures = [summarise(session, job_id) for job_id in _failures(session)]
+        failures = [_failure(session, job_id) for job_id in _failures(session)]
     return visit.page(
         "overview.html",
         load=load,
@@ -57,6 +58,11 @@ def show_throughput(visit: ReaderVisit) -> Response:
 
 def _summaries(session: Session, *, limit: int, state: JobState | None = None) -> list[JobSummary]:
     return [summarise(session, job.id, with_counts=False) for job in list_jobs(session, limit=limit, state=state)]
+
+
+def _failure(session: Session, job_id: int) -> JobSummary:
+    """A job with its errors by reason; its labels, which take as long to count, are not shown here."""
+    return replace(summarise(session, job_id, with_counts=False), errors=count_reasons(session, job_id))
 
 
 def _failures(session: Session) -> list[int]:
