@@ -12,7 +12,7 @@ from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.errors import StateError, UnknownScheduleError
+from core.errors import StateError, UnknownScheduleError, UsageError
 from core.types import CatchUp, RunState, RunTrigger
 from db.model_tables import ModelTable
 from db.schedule_tables import ScheduleRunTable, ScheduleTable
@@ -74,6 +74,22 @@ def get_schedule(session: Session, name: str) -> ScheduleTable:
         known = f"There are: {names}." if names else "There are none yet; `labelyard schedule add` makes them."
         raise UnknownScheduleError(f"There is no schedule {name!r}. {known}")
     return found
+
+
+def only_schedule(session: Session) -> ScheduleTable:
+    """The schedule of a user who names none.
+
+    Raises:
+        UnknownScheduleError: there is none at all.
+        UsageError: there are several.
+    """
+    schedules = list_schedules(session)
+    if not schedules:
+        raise UnknownScheduleError("There are no schedules yet; `labelyard schedule add` makes them.")
+    if len(schedules) > 1:
+        names = ", ".join(schedule.name for schedule in schedules)
+        raise UsageError(f"Received no name, and there are {len(schedules)} schedules. Name one of: {names}.")
+    return schedules[0]
 
 
 def list_schedules(session: Session) -> Sequence[ScheduleTable]:

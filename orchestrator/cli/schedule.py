@@ -121,16 +121,22 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def history(name: Name, *, as_json: AsJson = False) -> None:
+def history(
+    name: Annotated[
+        Optional[str], typer.Argument(help="The schedule's name; the only one, if not said.", metavar="NAME")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
     """Show what became of each time: both scores, the rule, and why."""
-    from db.schedules import get_schedule
+    from db.schedules import get_schedule, only_schedule
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_json
     from orchestrator.cli.schedule_printing import print_history
     from orchestrator.scheduling.history import history_of
 
     with open_context() as opened, opened.database.read() as session:
-        schedule = get_schedule(session, name)
+        schedule = only_schedule(session) if name is None else get_schedule(session, name)
         entries, time_zone = history_of(session, schedule), schedule.time_zone
     if as_json:
         print_json([entry.to_json() for entry in entries])

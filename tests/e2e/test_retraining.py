@@ -132,6 +132,7 @@ def test_workers_elsewhere_train_and_compare(cluster: Cli, pictures: Callable[[C
             "Did you mean drift",
         ),
         (("schedule", "history", "nothing"), "There are none yet"),
+        (("schedule", "history"), "There are no schedules yet"),
         (("review", "next"), "Say --model NAME"),
         (("labels", "add", "x.jpg", "Hat"), "Say --model NAME"),
         (("labels", "export", "--out", "x.csv", "--format", "yolo"), "Expected one of csv, label-studio, coco"),

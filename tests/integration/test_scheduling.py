@@ -11,7 +11,7 @@ from schedule_steps import World
 from core.errors import UnknownScheduleError, UsageError
 from core.types import CatchUp, RunState
 from db.database import Database
-from db.schedules import enable, get_schedule, remove_schedule
+from db.schedules import enable, get_schedule, only_schedule, remove_schedule
 from orchestrator.scheduling.facts import count_new_labels
 from orchestrator.scheduling.history import history_of, summarise_schedule
 from orchestrator.scheduling.schedules import ScheduleRequest, make_schedule
@@ -132,3 +132,14 @@ def test_a_schedule_that_cannot_be_read_stops_no_other(world: World):
         get_schedule(session, "another").time_zone = "Old/Zone"
     world.tick_to_the_end(days=1)
     assert world.states() == [RunState.SKIPPED]
+
+
+def test_the_only_schedule_need_not_be_named_and_of_several_one_has_to_be(world: World):
+    with world.ledger.read() as session, pytest.raises(UnknownScheduleError, match="no schedules yet"):
+        only_schedule(session)
+    world.schedule()
+    with world.ledger.read() as session:
+        assert only_schedule(session).name == "nightly"
+    world.schedule(ScheduleRequest("weekly", "colours", "0 3 * * 0"))
+    with world.ledger.read() as session, pytest.raises(UsageError, match=r"2 schedules\. Name one of: nightly, weekly"):
+        only_schedule(session)
