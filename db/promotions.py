@@ -45,6 +45,11 @@ def promote(session: Session, model: ModelTable) -> bool:
     return True
 
 
+def can_roll_back(session: Session, name: str) -> bool:
+    """Whether there is a champion before the present one."""
+    return len(_in_use(session, name)) > 1
+
+
 def roll_back(session: Session, name: str, *, at_s: float | None = None) -> ModelTable:
     """Take the champion before this one into use again.
 

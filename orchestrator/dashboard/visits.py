@@ -31,6 +31,10 @@ class Visit:
         found: Glance = self.request.app.state.glance
         return found
 
+    def may(self, scope: Scope) -> bool:
+        """Whether whoever asks may do what needs this scope."""
+        return scope in self.caller.scopes
+
     def page(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> Response:  # noqa: ANN401 - any plain values
         """Answer with a page, or a part of one."""
         templates: Templates = self.request.app.state.templates

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from core.errors import UnknownModelError
+from core.types import Scope
 from db.models import list_models
+from db.promotions import can_roll_back, roll_back
 from db.promotions import promote as take_into_use
-from db.promotions import roll_back
 from orchestrator.api.routes.models import Version
 from orchestrator.comparing import compare_models
 from orchestrator.dashboard.curves import curves_of
@@ -57,9 +58,11 @@ def show_name(
     """All versions of one name."""
     with visit.backend.database.read() as session:
         versions = [summarise_model(session, model) for model in list_models(session, name=name)]
+        may_roll_back = visit.may(Scope.ADMIN) and can_roll_back(session, name)
     if not versions:
         raise UnknownModelError(f"No model called {name!r} was trained here.")
-    return visit.page("model.html", name=name, versions=versions, said=DONE.get(done or ""))
+    said = DONE.get(done or "")
+    return visit.page("model.html", name=name, versions=versions, may_roll_back=may_roll_back, said=said)
 
 
 @forms.post("/{name}/versions/{version}/promote")

@@ -175,3 +175,13 @@ def test_a_token_is_revoked(site: httpx.Client, token):
     assert site.post(f"/settings/tokens/{number}/revoke").status_code == 303
     assert "is-revoked" in site.get("/settings").text
     assert site.post(f"/settings/tokens/{number}/revoke").status_code == 409
+
+
+@pytest.mark.usefixtures("world")
+def test_going_back_is_offered_where_there_is_something_to_go_back_to(site: httpx.Client):
+    offer = 'action="/models/colours/rollback"'
+    assert offer not in site.get("/models/colours").text
+    site.post("/models/colours/versions/2/promote")
+    assert offer in site.get("/models/colours").text
+    site.post("/models/colours/rollback")
+    assert offer not in site.get("/models/colours").text

@@ -138,3 +138,14 @@ def test_a_table_that_somebody_has_opened_is_not_closed_by_a_newer_one(hostile_s
         page.wait_for_timeout(500)
         assert [url for url in asked if url.endswith("/throughput")] == []
         expect(page.locator("#last-hour details")).to_have_attribute("open", "")
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_version_can_be_taken_into_use_without_moving_its_table(width: int, hostile_site: str, open_pages):
+    with open_pages(hostile_site, viewport={"width": width, "height": 860}) as (page, _):
+        page.goto(f"/models/{MODEL_NAME}")
+        button = page.get_by_role("button", name="Promote").first
+        edge = button.evaluate("(one) => one.getBoundingClientRect().right")
+        assert edge <= page.locator(".scroll").evaluate("(one) => one.getBoundingClientRect().right") <= width
+        hidden = page.locator(".scroll").evaluate("(one) => one.scrollWidth - one.clientWidth")
+        assert hidden == 0 or width < 1280
