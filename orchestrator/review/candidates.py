@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from core.errors import UsageError
@@ -88,6 +88,32 @@ def read_images(session: Session, candidates: Candidates, positions: Sequence[in
     return [found[ordinal] for ordinal in ordinals]
 
 
+def why_none_is_left(session: Session, name: str, candidates: Candidates) -> str:
+    """Why a job has no candidates, and what to do. Copies count once, each for the first reason that holds."""
+    of_job = _of_job(candidates.job_id, candidates.model.id)
+    labelled, shown, known = _is_labelled(name), _was_handed_out(name), _is_in_a_dataset(name)
+    num_images, num_labelled, num_open, num_known = (
+        session.scalars(select(func.count(ResultTable.sha256.distinct())).where(*of_job, *more)).one()
+        for more in ((), (labelled,), (~labelled, shown), (~labelled, ~shown, known))
+    )
+    reasons = [
+        f"{number:,} {what}"
+        for number, what in (
+            (num_labelled, "have labels by people"),
+            (num_open, "were handed out and have no label yet (`labelyard review list`)"),
+            (num_known, f"are in the dataset that {name!r} learned from or is measured on"),
+        )
+        if number
+    ]
+    held = (
+        f"Of its {num_images:,} different images, {', '.join(reasons)}."
+        if reasons
+        else "None of its images got a label from the model."
+    )
+    more = f"Label more photographs: `labelyard label PHOTOS --model {name}`."
+    return f"Nothing is left to look at in job {candidates.job_id}. {held} {more}"
+
+
 def labelled_hashes(session: Session, name: str) -> list[str]:
     """Images that are labelled: by people, or in the newest dataset."""
     newest = newest_dataset(session, name)
@@ -128,22 +154,9 @@ def _require_hashes(session: Session, job_id: int, model_id: int) -> None:
 
 def _answers(session: Session, name: str, job_id: int, model_id: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ordinals (N,), class indices (N, K) and probabilities (N, K) of the candidates, in the order of the job."""
-    in_a_dataset = (
-        exists()
-        .where(DatasetItemTable.dataset_id == DatasetTable.id, DatasetTable.model == name)
-        .where(DatasetItemTable.sha256 == ResultTable.sha256)
-    )
     rows = session.execute(
         select(ResultTable.ordinal, ResultTable.sha256, ResultTable.topk)
-        .where(
-            ResultTable.job_id == job_id,
-            ResultTable.model_id == model_id,
-            ResultTable.topk.is_not(None),
-            ResultTable.sha256.is_not(None),
-            ~exists().where(ReviewTable.model == name, ReviewTable.sha256 == ResultTable.sha256),
-            ~exists().where(AnnotationTable.model == name, AnnotationTable.sha256 == ResultTable.sha256),
-            ~in_a_dataset,
-        )
+        .where(*_of_job(job_id, model_id), ~_was_handed_out(name), ~_is_labelled(name), ~_is_in_a_dataset(name))
         .order_by(ResultTable.ordinal)
         .execution_options(yield_per=10_000)
     )
@@ -161,3 +174,28 @@ def _answers(session: Session, name: str, job_id: int, model_id: int) -> tuple[n
         scores.extend(score for _, score in best)
     shape = (len(ordinals), len(indices) // max(1, len(ordinals)))
     return np.array(ordinals), np.array(indices).reshape(shape), np.array(scores).reshape(shape)
+
+
+def _of_job(job_id: int, model_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        ResultTable.job_id == job_id,
+        ResultTable.model_id == model_id,
+        ResultTable.topk.is_not(None),
+        ResultTable.sha256.is_not(None),
+    )
+
+
+def _was_handed_out(name: str) -> ColumnElement[bool]:
+    return exists().where(ReviewTable.model == name, ReviewTable.sha256 == ResultTable.sha256)
+
+
+def _is_labelled(name: str) -> ColumnElement[bool]:
+    return exists().where(AnnotationTable.model == name, AnnotationTable.sha256 == ResultTable.sha256)
+
+
+def _is_in_a_dataset(name: str) -> ColumnElement[bool]:
+    return (
+        exists()
+        .where(DatasetItemTable.dataset_id == DatasetTable.id, DatasetTable.model == name)
+        .where(DatasetItemTable.sha256 == ResultTable.sha256)
+    )

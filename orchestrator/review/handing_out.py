@@ -19,7 +19,14 @@ from db.label_tables import AnnotationTable, ReviewTable
 from db.results import class_labels
 from orchestrator.kept import kept_features
 from orchestrator.retraining.composing import latest_dataset
-from orchestrator.review.candidates import Candidate, Candidates, find_candidates, labelled_hashes, read_images
+from orchestrator.review.candidates import (
+    Candidate,
+    Candidates,
+    find_candidates,
+    labelled_hashes,
+    read_images,
+    why_none_is_left,
+)
 from workers.ml.selection import Wanted, compare, preselect, uncertainty
 
 
@@ -70,10 +77,7 @@ def hand_out(database: Database, request: ReviewRequest) -> list[HandedOut]:
         with database.read() as session:
             candidates = find_candidates(session, request.model, request.job_id)
             if not len(candidates.ordinals):
-                raise UsageError(
-                    f"Nothing is left to look at in job {candidates.job_id}: every image has a label, or was handed "
-                    "out (`labelyard review list`). Label more photographs."
-                )
+                raise UsageError(why_none_is_left(session, request.model, candidates))
             chosen = _choose(session, candidates, request)
         with database.write() as session:
             if handed_out := _note(session, candidates, chosen, request):

@@ -92,6 +92,26 @@ def test_what_is_labelled_or_learned_from_and_copies_are_not_handed_out(
     assert sorted(names(images)) == ["0", "1", "2", "3", "4", "6", "7", "8", "9"]
 
 
+def test_when_nothing_is_left_each_reason_is_named_with_its_number(
+    worker: ColourWorker, pictures: Path, tmp_path: Path
+):
+    label(worker, tmp_path / "photos")
+    with pytest.raises(UsageError, match="Nothing is left") as just_trained:
+        hand_out(worker.ledger, ReviewRequest("colours"))
+    assert "Of its 20 different images, 20 are in the dataset that 'colours' learned from" in str(just_trained.value)
+    assert "review list" not in str(just_trained.value)
+    sheet = tmp_path / "known.csv"
+    sheet.write_text(f"image,label\n{pictures / '5.png'},red\n")
+    settings = settings_for_submitting()
+    record(worker.ledger, settings, LabelFile(str(sheet)).read(Access.of(settings)), Taking())
+    label(worker, pictures, tmp_path / "photos")
+    hand_out(worker.ledger, ReviewRequest("colours", count=100))
+    with pytest.raises(
+        UsageError, match=r"Of its 30 .* 1 have labels by people, 9 were handed out .*review list.* 20 are"
+    ):
+        hand_out(worker.ledger, ReviewRequest("colours"))
+
+
 def test_a_sheet_that_was_corrected_is_taken_in_with_what_the_person_saw(
     worker: ColourWorker, pictures: Path, tmp_path: Path
 ):
