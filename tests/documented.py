@@ -182,7 +182,7 @@ PARTS = [
     ),
     Part(
         "docs/how-to/labels.md",
-        is_new=True,  # it names no model, which can be done as long as there is only one
+        is_new=True,  # its examples are of one model
         before={ADD: [TRAINING[1], EXAMPLE_JOB.format("parts")]},
         instead={"--job 4": "--job 2"},
     ),
