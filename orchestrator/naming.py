@@ -16,7 +16,7 @@ from core.types import ResizeMode, TrainMode
 from db.model_tables import ModelTable
 from db.models import ensure_model, find_model, list_models
 from db.promotions import champion_of
-from workers.ml.catalog import BACKBONES, get_published_backbone
+from workers.ml.catalog import BACKBONES, MIN_LIKENESS, get_published_backbone
 
 IMAGENET_PREFIX = "imagenet:"
 IMAGENET_VERSION = 1
@@ -157,9 +157,13 @@ def _trained(session: Session, text: str) -> ModelName:
 
 def _describe_unknown(session: Session, name: str, error: UnknownModelError) -> str:
     names = sorted({model.name for model in list_models(session)})
-    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
+    nearest = get_close_matches(name, names, n=1, cutoff=MIN_LIKENESS)
     suggestion = f" Nearest: {nearest[0]}." if nearest else ""
-    return f"No model called {name!r} was trained here.{suggestion} `labelyard models` lists them. {error}"
+    here = f"No model called {name!r} was trained here.{suggestion} `labelyard models` lists them."
+    # Whoever mistypes a name reads the first that is offered.
+    likeliest = get_close_matches(name.lower(), [*names, *BACKBONES], n=1, cutoff=MIN_LIKENESS)
+    is_backbone = bool(likeliest) and likeliest[0] in BACKBONES
+    return f"{error} {here}" if is_backbone else f"{here} {error}"
 
 
 def _no_trained_model(session: Session, name: str) -> str:

@@ -12,6 +12,8 @@ from core.errors import UnknownModelError, UsageError
 from workers.ml.catalog_rows import FAMILIES, Family, Member
 
 NUM_SUGGESTIONS = 3
+# Of a mistyped name and the one that is meant, by difflib; below, names that only share letters are near.
+MIN_LIKENESS = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def smallest_of_families() -> list[BackboneSpec]:
 
 
 def _describe_unknown(name: str) -> str:
-    nearest = get_close_matches(name.lower(), BACKBONES, n=NUM_SUGGESTIONS, cutoff=0.5)
+    nearest = get_close_matches(name.lower(), BACKBONES, n=NUM_SUGGESTIONS, cutoff=MIN_LIKENESS)
     suggestion = f" Nearest: {', '.join(nearest)}." if nearest else ""
     return f"No backbone is called {name!r}.{suggestion} `labelyard backbones` lists them all."
 
