@@ -236,7 +236,7 @@ def test_a_signature_is_that_of_the_published_example():
 
 
 def test_what_the_documents_say_verifies_a_message(ledger: Database, hook: Receiver):
-    text = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "notifications.md").read_text(encoding="utf-8")
     (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
     exec(snippet, names)
