@@ -93,11 +93,13 @@ class PlainReporter:
             if not num_seen:
                 self._say("loading the model")
                 return
-            left = self._speed.time_left(progress.num_planned - num_seen, is_planned=progress.is_planned)
-            self._say(
-                f"{num_seen:,} of {progress.num_planned:,} images, {self._speed.images_per_s:.1f} images/s, "
-                f"{count(progress.num_errors, 'error')}, {left} left"
+            said = (
+                f"{num_seen:,} of {progress.num_planned:,} images",
+                self._speed.say(),
+                count(progress.num_errors, "error"),
+                self._speed.say_left(progress.num_planned - num_seen, is_planned=progress.is_planned),
             )
+            self._say(", ".join(filter(None, said)))
 
     def waits(self, reason: str) -> None:
         """Say why, once."""
@@ -148,15 +150,15 @@ class TerminalReporter(PlainReporter):
         """Move the bar."""
         num_seen = progress.num_finished + progress.num_in_progress
         self._speed.add(num_seen)
-        left = self._speed.time_left(progress.num_planned - num_seen, is_planned=progress.is_planned)
+        left = self._speed.say_left(progress.num_planned - num_seen, is_planned=progress.is_planned)
         self._bar.update(
             self._task,
             description="labelling" if num_seen else "loading the model",
             completed=num_seen,
             total=progress.num_planned if progress.is_planned else None,
-            speed=f"{self._speed.images_per_s:.1f} images/s" if num_seen else "",
+            speed=self._speed.say() if num_seen else "",
             errors=f"[red]{count(progress.num_errors, 'error')}[/]" if progress.num_errors else "",
-            left=f"{left} left" if num_seen else "",
+            left=left if num_seen else "",
         )
 
 

@@ -37,3 +37,13 @@ class Speed:
         if not is_planned or not self.images_per_s:
             return "?"
         return duration(num_left / self.images_per_s)
+
+    def say(self) -> str:
+        """The speed for people; empty until two looks tell one."""
+        return f"{self.images_per_s:.1f} images/s" if self.images_per_s else ""
+
+    def say_left(self, num_left: int, *, is_planned: bool) -> str:
+        """The time left in words; empty where nothing is left."""
+        if is_planned and not num_left:
+            return ""
+        return f"{self.time_left(num_left, is_planned=is_planned)} left"
