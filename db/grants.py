@@ -11,9 +11,9 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 
-import db.api_tables
 import db.label_tables
 import db.schedule_tables  # noqa: F401 - imported, as the lines above, for the tables that they declare
+from db.api_tables import TokenTable
 from db.base import Base
 from db.model_tables import (
     ArtifactPartTable,
@@ -80,6 +80,9 @@ def grants(part: Part, role: str) -> list[str]:
     ]
     written = {mapper.local_table: _written(part, mapper.class_) for mapper in Base.registry.mappers}
     for table in Base.metadata.sorted_tables:
+        if part is Part.WORKER and table.name == TokenTable.__tablename__:
+            # Whose tokens there are is no affair of workers'.
+            continue
         rights = f"SELECT, {written[table]}" if written[table] else "SELECT"
         statements.append(f"GRANT {rights} ON {SCHEMA}.{table.name} TO {name};")
         if "INSERT" in rights and (sequence := _sequence(table)):

@@ -56,6 +56,7 @@ def test_a_worker_cannot_change_what_was_asked_for(postgres_url: str):
         "UPDATE image SET locator = '/etc/passwd'",
         "DELETE FROM chunk",
         "UPDATE result SET score = 1",
+        "SELECT secret_hash FROM token",
     ):
         with engine.connect() as connection, pytest.raises(ProgrammingError, match="permission denied"):
             connection.execute(text(forbidden))

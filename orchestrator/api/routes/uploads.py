@@ -19,8 +19,8 @@ from orchestrator.uploads import UploadSummary
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 
-# Of one form; more files come by several, or in an archive.
-MAX_FORM_FILES = 1000
+# Of one form, which has up to 1 MiB of each file in memory until all have come. More come by several, or in an archive.
+MAX_FORM_FILES = 100
 _PIECE_BYTES = 1024**2
 UploadId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{16}$", description="The upload's id.")]
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
@@ -96,7 +96,7 @@ async def add_file(
     openapi_extra={"requestBody": {"content": _FORM, "required": True}},
 )
 async def add_files(request: Request, backend: BackendDependency, _: Submitter, upload_id: UploadId) -> UploadSummary:
-    """Send files as a form does, up to a thousand at a time; those before one that is refused are kept."""
+    """Send files as a form does, up to a hundred at a time; those before one that is refused are kept."""
     await run_in_threadpool(backend.database.query, lambda session: UploadSummary.of(get_upload(session, upload_id)))
     async with request.form(max_files=MAX_FORM_FILES, max_fields=0) as form:
         files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
