@@ -67,6 +67,8 @@ def find_caller(
     rates: Rates = request.app.state.rates
     address = "an unknown address" if request.client is None else request.client.host
     if not backend.asks_for_tokens:
+        # Noted for pages that say what went wrong: they keep the frame of whoever asked.
+        request.state.caller = ANYBODY
         rates.count(address)
         return ANYBODY
     token = header.credentials if header is not None else cookie
@@ -74,6 +76,7 @@ def find_caller(
     if caller is None:
         rates.count(address)
         raise _unknown(token)
+    request.state.caller = caller
     rates.count(f"token {caller.token_id}")
     return caller
 

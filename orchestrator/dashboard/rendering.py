@@ -24,8 +24,10 @@ _NAV = (
     ("Review", "/review"),
     ("Schedules", "/schedules"),
     ("Workers", "/workers"),
+    ("Settings", "/settings"),
 )
-_ADMIN_NAV = (("Settings", "/settings"),)
+# Pages that are not for everybody, and what one has to be allowed to do.
+_NEEDS = {"/upload": Scope.SUBMIT, "/settings": Scope.ADMIN}
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STEP = 1000
 
@@ -48,7 +50,6 @@ class Templates:
         )
         self._environment.globals |= {
             "link": link,
-            "nav_pages": nav_pages,
             "reasons": list(Reason),
             "version_path": version_path,
             "when_by": when_by,
@@ -81,6 +82,7 @@ class Templates:
         scopes = frozenset[Scope]() if caller is None else caller.scopes
         return self._environment.get_template(template).render(
             path=request.url.path,
+            nav_pages=nav_pages(scopes),
             caller=caller,
             may_submit=Scope.SUBMIT in scopes,
             may_admin=Scope.ADMIN in scopes,
@@ -88,9 +90,9 @@ class Templates:
         )
 
 
-def nav_pages(may_admin: bool) -> list[tuple[str, str]]:
-    """What the pages are called and where they are."""
-    return [*_NAV, *(_ADMIN_NAV if may_admin else ())]
+def nav_pages(scopes: frozenset[Scope]) -> list[tuple[str, str]]:
+    """What the pages are called and where they are, for somebody who may do so much."""
+    return [(name, where) for name, where in _NAV if _NEEDS.get(where, Scope.READ) in scopes | {Scope.READ}]
 
 
 def link(path: str, **query: object) -> str:

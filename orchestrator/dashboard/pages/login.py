@@ -2,14 +2,14 @@
 
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import SESSION_COOKIE, Rates
-from orchestrator.dashboard.rendering import Templates, link
+from orchestrator.dashboard.addresses import own_path
+from orchestrator.dashboard.rendering import Templates
 from orchestrator.tokens import identify
 
 router = APIRouter()
@@ -62,17 +62,6 @@ def log_out() -> Response:
     response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     response.delete_cookie(SESSION_COOKIE)
     return response
-
-
-def own_path(text: str) -> str:
-    """A path on this site; the first page if the text leads elsewhere."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        # Brackets where a host would be.
-        return "/"
-    is_own = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and text.isprintable()
-    return link(parts.path) + (f"?{parts.query}" if parts.query else "") if is_own else "/"
 
 
 def _page(

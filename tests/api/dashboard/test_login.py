@@ -106,3 +106,33 @@ def test_scopes_decide_what_is_offered_and_what_is_done(
 def test_nobody_is_asked_where_only_this_machine_can_ask(site: httpx.Client):
     assert site.get("/").status_code == 200
     assert "Log out" not in site.get("/").text
+
+
+def test_a_page_about_a_mistake_keeps_the_frame_of_whoever_asked(guarded: httpx.Client, token: Token):
+    log_in(guarded, token(Scope.ADMIN))
+    for path, title in (("/nothing", "Not found"), ("/jobs/99", "Not found"), ("/jobs/x", "This was not understood")):
+        page = guarded.get(path).text
+        assert f"<h1>{title}</h1>" in page
+        assert "Log out" in page
+        assert 'href="/settings"' in page
+    refused = guarded.post("/models/unknown/rollback")
+    assert "Log out" in refused.text
+
+
+def test_a_page_about_a_mistake_leads_back_to_our_own_pages_alone(guarded: httpx.Client, token: Token):
+    log_in(guarded, token())
+    own = str(guarded.base_url.join("/models?a=b"))
+    assert '<a class="button" href="/models?a=b">Back</a>' in guarded.get("/nothing", headers={"Referer": own}).text
+    for foreign in ("https://evil.example/models", "javascript:alert(1)", "//evil.example", "http://[", ""):
+        page = guarded.get("/nothing", headers={"Referer": foreign}).text
+        assert "Back</a>" not in page
+        assert "To the overview" in page
+
+
+def test_the_menu_has_only_what_a_token_may_do(guarded: httpx.Client, token: Token):
+    for scope, pages in ((Scope.READ, set()), (Scope.SUBMIT, {"/upload"}), (Scope.ADMIN, {"/upload", "/settings"})):
+        log_in(guarded, token(scope))
+        menu = guarded.get("/help").text.partition("<main")[0]
+        assert {path for path in ("/upload", "/settings") if f'href="{path}"' in menu} == pages
+        refused = guarded.get("/settings")
+        assert ("<h1>Not allowed</h1>" in refused.text) is (scope is not Scope.ADMIN)

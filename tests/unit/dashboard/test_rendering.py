@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.dashboard.addresses import own_path
 from orchestrator.dashboard.curves import shade
-from orchestrator.dashboard.pages.login import own_path
 from orchestrator.dashboard.rendering import is_value, link, show_size, show_tail, to_value, version_path
 from orchestrator.reports.tables import Cell
 
