@@ -4,6 +4,6 @@ Answers are the same frozen values that the commands print with `--json`.
 """
 
 from orchestrator.client.client import Client
-from orchestrator.client.connection import ApiError
+from orchestrator.client.connection import ApiError, UnreachableError
 
-__all__ = ["ApiError", "Client"]
+__all__ = ["ApiError", "Client", "UnreachableError"]

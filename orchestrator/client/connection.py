@@ -50,6 +50,10 @@ class ApiError(LabelyardError):
         return self.problem.status
 
 
+class UnreachableError(LabelyardError, httpx.ConnectError):
+    """Nobody listens where the server should be; also an `httpx.ConnectError`, for those who catch that."""
+
+
 class Connection:
     """Asks one server.
 
@@ -62,9 +66,7 @@ class Connection:
     def __init__(self, url: str, token: str | None, transport: httpx.BaseTransport | None = None) -> None:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-        self._http = httpx.Client(
-            base_url=f"{url.rstrip('/')}{PREFIX}", headers=headers, timeout=timeout, transport=transport
-        )
+        self._http = _Http(base_url=f"{url.rstrip('/')}{PREFIX}", headers=headers, timeout=timeout, transport=transport)
 
     def close(self) -> None:
         """Let go of the network."""
@@ -81,7 +83,8 @@ class Connection:
 
         Raises:
             ApiError: the server refuses, or is away for too long.
-            httpx.TransportError: it cannot be reached.
+            UnreachableError: nothing listens where it should be.
+            httpx.TransportError: the answer was lost on the way.
         """
         answer = self._again(method, lambda: self._once(method, path, **how), headers=how.get("headers"))
         return TypeAdapter(kind).validate_python(answer.json() if answer.content else None)
@@ -131,6 +134,22 @@ class Connection:
         )
         answer: httpx.Response = retrying(attempt)
         return answer
+
+
+class _Http(httpx.Client):
+    """The network, whose errors name the server that was asked."""
+
+    def send(self, request: httpx.Request, **how: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
+        """Send a request; all others end here."""
+        try:
+            return super().send(request, **how)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            url = str(self.base_url).rstrip("/").removesuffix(PREFIX)
+            raise UnreachableError(
+                f"Nothing answers at {url}: {error}. Start `labelyard up` there, or say where the server is: "
+                'Client(url="http://HOST:PORT"), or LABELYARD_URL.',
+                request=request,
+            ) from error
 
 
 class _AsToldOrLonger(wait_base):

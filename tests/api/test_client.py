@@ -1,5 +1,6 @@
 """The client against the real server, also where answers are lost on the way."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler
@@ -12,7 +13,7 @@ from web_servers import Quiet, serving
 
 from core.types import JobState, Scope
 from db.database import Database
-from orchestrator.client import ApiError, Client
+from orchestrator.client import ApiError, Client, UnreachableError
 
 Serve = Callable[..., httpx.Client]
 MakeClient = Callable[..., Client]
@@ -175,3 +176,17 @@ class Other(Quiet, BaseHTTPRequestHandler):
 def test_a_server_that_is_not_ours_is_named() -> None:
     with serving(Other) as url, Client(url) as client, pytest.raises(ApiError, match="not as Labelyard does"):
         client.job(1)
+
+
+def unused_url() -> str:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{place.getsockname()[1]}"
+
+
+def test_where_nothing_listens_the_error_says_which_address_was_asked_and_what_to_do() -> None:
+    url = unused_url()
+    with Client(url) as client, pytest.raises(UnreachableError, match=rf"at {url}: .*`labelyard up`.*LABELYARD_URL"):
+        client.roll_back("colours")
+    with Client(url) as client, pytest.raises(httpx.ConnectError, match=f"at {url}: "):
+        next(client.follow(1))
