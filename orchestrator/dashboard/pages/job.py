@@ -117,7 +117,7 @@ def _started(visit: Visit, job_id: int, done: str) -> Response:
 
 
 def _summary(visit: Visit, job_id: int, *, with_counts: bool = False) -> JobSummary:
-    around = surroundings(visit.backend.settings, visit.backend.database)
+    around = surroundings(visit.backend.settings, visit.backend.database, is_planning=True)
     return visit.backend.database.query(
         lambda session: summarise(session, job_id, with_counts=with_counts, around=around)
     )

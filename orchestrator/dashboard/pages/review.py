@@ -14,7 +14,7 @@ from db.models import label_of
 from db.result_pages import read_one
 from db.results import class_labels
 from orchestrator.api.fields import Id
-from orchestrator.dashboard.choices import trained_names
+from orchestrator.dashboard.choices import recent_jobs, trained_names
 from orchestrator.dashboard.fields import Blank
 from orchestrator.dashboard.rendering import to_value
 from orchestrator.dashboard.visits import ReaderVisit, SubmitterVisit
@@ -28,6 +28,8 @@ ModelName = Annotated[str, Path(max_length=200, pattern=r"^[^@/\x00-\x1f\x7f]+$"
 BATCH_SIZE = 20
 # Of those that were handed out and never answered, as many are taken up again at once.
 MAX_OPEN = 200
+# Jobs that are offered for each model, the newest first.
+MAX_JOBS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ def choose(visit: ReaderVisit) -> Response:
     """The models that images can be looked at for."""
     with visit.backend.database.read() as session:
         models = [
-            (name, known_classes(session, name), len(open_reviews(session, name))) for name in trained_names(session)
+            (name, known_classes(session, name), len(open_reviews(session, name)), recent_jobs(session, name, MAX_JOBS))
+            for name in trained_names(session)
         ]
     return visit.page("review.html", models=models, strategies=list(Strategy))
 
@@ -67,14 +70,15 @@ def look(
     with visit.backend.database.read() as session:
         name = name_of_model(session, model)
         classes = [to_value(each) for each in known_classes(session, name)]
-        open_ones = [_shown(session, review) for review in open_reviews(session, name)[:MAX_OPEN]] if again else []
+        never_answered = open_reviews(session, name)
+        open_ones = [_shown(session, review) for review in never_answered[:MAX_OPEN]] if again else []
     order: dict[str, Any] = {"model": name, "strategy": strategy, "count": BATCH_SIZE}
     return visit.page(
         "review_screen.html",
         model=name,
         order=json.dumps(order if job is None else order | {"job": job}),
         classes=json.dumps(classes),
-        num_classes=len(classes),
+        num_open=len(never_answered) - len(open_ones),
         images=json.dumps([asdict(each) for each in open_ones]),
     )
 

@@ -11,7 +11,7 @@ from core.errors import LabelyardError
 from core.training import DEFAULT_NUM_EPOCHS, DEFAULT_PATIENCE, TrainOptions
 from core.types import Augment, TrainMode
 from orchestrator.api.fields import Name, Source
-from orchestrator.dashboard.choices import trained_names, training_networks
+from orchestrator.dashboard.choices import likely_network, trained_names, training_networks
 from orchestrator.dashboard.fields import MaybeText, Typed
 from orchestrator.dashboard.visits import SubmitterVisit, Visit, go_to
 from orchestrator.evaluating import EvaluateRequest, submit_evaluation
@@ -65,7 +65,9 @@ def show(
     name: Annotated[MaybeText, Query(max_length=200)] = None,
 ) -> Response:
     """The form."""
-    return _page(visit, {"dataset": dataset or "", "name": name or ""})
+    return _page(
+        visit, {"dataset": dataset or "", "name": name or "", "backbone": likely_network() or DEFAULT_BACKBONE}
+    )
 
 
 @forms.post("/train")

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from core.errors import LabelyardError, UsageError
 from db.uploads import list_uploads
 from orchestrator.api.routes.uploads import MAX_FORM_FILES
-from orchestrator.dashboard.choices import labelling_models
+from orchestrator.dashboard.choices import labelling_models, likely_model
 from orchestrator.dashboard.fields import MaybeText
 from orchestrator.dashboard.visits import SubmitterVisit, Visit, go_to
 from orchestrator.submitting import LabelRequest, submit
@@ -80,4 +80,5 @@ def _page(
     with visit.backend.database.read() as session:
         models = labelling_models(session)
         recent = [UploadSummary.of(row) for row in list_uploads(session, before=None, limit=NUM_RECENT)]
-    return visit.page("upload.html", status=status, models=models, chosen=chosen or "", recent=recent, problem=problem)
+        likely = chosen or likely_model(session, models)
+    return visit.page("upload.html", status=status, models=models, chosen=likely, recent=recent, problem=problem)

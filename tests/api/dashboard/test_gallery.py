@@ -101,3 +101,11 @@ def test_a_cell_that_is_none_is_refused(site: httpx.Client):
 def test_what_went_wrong_is_on_the_first_page(site: httpx.Client, world):
     html = site.get("/").text
     assert re.search(rf'href="/jobs/{world.label_job}\?error=\w+"', html)
+
+
+def test_of_an_image_that_could_not_be_read_no_picture_is_asked_for(site: httpx.Client, world):
+    html = site.get(f"/jobs/{world.label_job}?error=any").text
+    (ordinal,) = re.findall(rf"/jobs/{world.label_job}/images/(\d+)\"", html)
+    for page in (html, site.get(f"/jobs/{world.label_job}/images/{ordinal}").text):
+        assert "/thumbnail" not in page
+        assert '<span class="lead">broken.png</span>' in page

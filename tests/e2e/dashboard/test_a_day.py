@@ -81,7 +81,7 @@ def label_by_choosing_a_folder(page: Page, folder: Path) -> None:
     page.goto("/models/parts")
     page.get_by_role("link", name="Label with it").click()
     expect(page.get_by_label("Model")).to_have_value("parts")
-    page.get_by_label("or a whole folder").set_input_files(folder)
+    page.get_by_label("Choose a folder").set_input_files(folder)
     page.get_by_role("button", name="Upload and label").click()
     finish_job(page, 3)
     expect(page.locator(".gallery .score")).to_have_count(NUM_PICTURES)

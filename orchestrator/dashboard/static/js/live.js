@@ -50,6 +50,33 @@
     picture.replaceWith(note);
   }
 
+  /** Say that a class-activation map takes a while, until it is there. */
+  function tellOfComputing(root) {
+    const picture = root.querySelector?.("img[data-explains]");
+    if (!picture || picture.complete) return;
+    const note = document.createElement("p");
+    note.className = "muted";
+    note.setAttribute("role", "status");
+    picture.before(note);
+    note.textContent = "Computing…";
+    picture.classList.add("is-computing");
+    const end = () => {
+      note.remove();
+      picture.classList.remove("is-computing");
+    };
+    picture.addEventListener("load", end);
+    picture.addEventListener("error", end);
+  }
+  document.addEventListener("htmx:afterSettle", () => tellOfComputing(document));
+  tellOfComputing(document);
+
+  // A job that has just ended: its images are looked at once more, and nobody needs to hear that it is accepted.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.elt.id !== "progress" || !["done", "failed", "cancelled"].includes(event.detail.elt.dataset.state)) return;
+    if (new URLSearchParams(location.search).get("done") === "submitted") document.querySelector(".said")?.remove();
+    htmx.trigger(document.body, "job-ended");
+  });
+
   // Errors of pictures do not bubble.
   document.addEventListener(
     "error",

@@ -41,8 +41,15 @@
   };
   const queue = new ReviewQueue(JSON.parse(place.dataset.images), port, UNDO_MS);
 
-  function say(text) {
-    byId("review-status").textContent = text;
+  /** Text in which what is to be typed stands between backticks. */
+  function prose(text) {
+    return text.split("`").map((part, place) => (place % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+  }
+
+  /** What is on the screen already is said only to those who do not see it. */
+  function say(text, isUnseen = false) {
+    byId("review-status").classList.toggle("unseen", isUnseen);
+    byId("review-status").replaceChildren(...prose(text));
   }
 
   function complain(error) {
@@ -54,7 +61,7 @@
       problem.hidden = true;
       queue.sendAgain();
     });
-    problem.replaceChildren(`Not written: ${error.message} `, ...(queue.failed.length ? [again] : []));
+    problem.replaceChildren("Not written: ", ...prose(`${error.message} `), ...(queue.failed.length ? [again] : []));
     problem.hidden = false;
   }
 
@@ -126,7 +133,7 @@
     preload();
     const before = image.answer ? ` You said ${image.answer}; another answer counts instead.` : "";
     const waits = queue.waiting ? `${queue.waiting.image.answer} is not sent yet; u takes it back. ` : "";
-    say(`${waits}Now ${tail}; the model says ${image.label}.${before}`);
+    say(`${waits}Now ${tail}; the model says ${image.label}.${before}`, !waits && !before);
   }
 
   async function refresh() {
@@ -144,7 +151,7 @@
   }
 
   function sayEnd() {
-    byId("review-end").hidden = !queue.isExhausted;
+    if (byId("review-end")) byId("review-end").hidden = !queue.isExhausted;
     const undo = queue.waiting ? " The last answer is not sent yet; u takes it back." : "";
     say(queue.isExhausted ? `That was all. ${lastWord}${undo}` : `Choosing images…${undo}`);
   }
