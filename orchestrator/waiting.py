@@ -30,15 +30,17 @@ class Surroundings:
 
     lease_s: float = DEFAULT_LEASE_S  # how long a lease lasts that has just been renewed
     is_embedded: bool = False  # whether commands bring their own workers
+    is_planning: bool = False  # whether who asks looks for the images of accepted jobs itself, as every server does
     space_problem: Callable[[], str | None] = lambda: None  # why the database may not grow; asked always
     problems: tuple[Callable[[], str | None], ...] = ()  # each says what is wrong, or nothing; asked only if need be
 
 
-def surroundings(settings: Settings, database: Database) -> Surroundings:
+def surroundings(settings: Settings, database: Database, *, is_planning: bool = False) -> Surroundings:
     """What is around a ledger in this set-up."""
     return Surroundings(
         settings.lease_s,
         settings.is_embedded,
+        is_planning,
         lambda: _space_problem(database),
         (lambda: _broker_problem(settings, database),),
     )
@@ -60,7 +62,7 @@ def reason_to_wait(session: Session, job: JobTable, so_far: Progress, around: Su
     ).one()
     if num_leased:
         return _silent_leases(num_leased, left_s or 0.0, lease_s=around.lease_s)
-    if not so_far.is_planned and so_far.num_finished == so_far.num_planned:
+    if not (so_far.is_planned or around.is_planning) and so_far.num_finished == so_far.num_planned:
         return f"Its images have not all been found. `labelyard jobs resume {job.id}` or `labelyard serve` goes on."
     workers = live_workers(session, job.id)
     return (

@@ -8,11 +8,13 @@ from fastapi import Header, Request
 from sqlalchemy.exc import IntegrityError
 
 from core.jobs import Idempotency
+from core.settings import Settings
 from db.ledger.accepting import find_by_key
 from orchestrator.api.backend import Backend
 from orchestrator.api.callers import Submitter
 from orchestrator.submitting import Submitted
 from orchestrator.summary import JobSummary, summarise
+from orchestrator.waiting import Surroundings
 
 _Key = Annotated[
     str | None,
@@ -60,7 +62,13 @@ def submit_once(
 
 def describe(backend: Backend, job_id: int, *, with_counts: bool = False) -> JobSummary:
     """How a job is."""
-    return backend.database.query(lambda session: summarise(session, job_id, with_counts=with_counts))
+    around = around_server(backend.settings)
+    return backend.database.query(lambda session: summarise(session, job_id, with_counts=with_counts, around=around))
+
+
+def around_server(settings: Settings) -> Surroundings:
+    """What jobs may wait for, as far as the ledger knows, where a server is there that plans them."""
+    return Surroundings(settings.lease_s, settings.is_embedded, is_planning=True)
 
 
 def _find(backend: Backend, idempotency: Idempotency | None) -> int | None:

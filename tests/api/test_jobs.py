@@ -58,6 +58,7 @@ def test_a_job_that_is_asked_for_is_planned_worked_on_and_shown(
 ) -> None:
     accepted = ask(api, pictures, name="new pictures", priority="urgent")
     assert (accepted["state"], accepted["name"], accepted["priority"]) == ("running", "new pictures", "urgent")
+    assert "not all been found" not in str(accepted["waits_for"])
     wait_until_planned(api, accepted["job_id"])
     worker.work()
     job = api.get(f"{JOBS}/{accepted['job_id']}").json()

@@ -114,6 +114,13 @@ def test_a_job_whose_images_were_not_all_found_says_so(ledger: Database):
     assert "not all been found" in str(waits_for(ledger, job_id))
 
 
+def test_a_server_that_is_asked_does_not_wait_for_images_that_it_is_looking_for_itself(ledger: Database):
+    job_id = accept(ledger)
+    start(ledger, "anna")
+    assert waits_for(ledger, job_id, Surroundings(is_planning=True)) is None
+    assert "not all been found" in str(waits_for(ledger, job_id))
+
+
 def test_a_broker_that_does_not_answer_is_named(ledger: Database):
     job_id = job_with(ledger, 4)
     start(ledger, "anna")

@@ -16,7 +16,7 @@ from orchestrator.api.backend import Backend, BackendDependency
 from orchestrator.api.callers import Reader, Submitter
 from orchestrator.api.fields import Body, JobId, Name, Share, Source, Text
 from orchestrator.api.paging import CursorText, Page, PageSize, from_cursor, to_cursor
-from orchestrator.api.submitting import describe, read_key, submit_once
+from orchestrator.api.submitting import around_server, describe, read_key, submit_once
 from orchestrator.relabelling import submit_relabel
 from orchestrator.submitting import LabelRequest, submit
 from orchestrator.summary import JobSummary, summarise
@@ -101,16 +101,17 @@ def list_all(
 ) -> Page[JobSummary]:
     """List jobs, the newest first."""
     before = None if cursor is None else from_cursor(cursor, [int])[0]
+    around = around_server(backend.settings)
     with backend.database.read() as session:
         jobs = list_jobs(session, limit=limit + 1, before=before, kind=kind, state=state)
-        items = [summarise(session, job.id, with_counts=False) for job in jobs[:limit]]
+        items = [summarise(session, job.id, with_counts=False, around=around) for job in jobs[:limit]]
         return Page(items=items, next=to_cursor(jobs[limit - 1].id) if len(jobs) > limit else None)
 
 
 @router.get("/{job_id}")
 def show(backend: BackendDependency, _: Reader, job_id: JobId) -> JobSummary:
     """Show one job: how far it is, what went wrong, why it waits."""
-    around = surroundings(backend.settings, backend.database)
+    around = surroundings(backend.settings, backend.database, is_planning=True)
     return backend.database.query(lambda session: summarise(session, job_id, around=around))
 
 
