@@ -53,12 +53,11 @@
   /** Say that a class-activation map takes a while, until it is there. */
   function tellOfComputing(root) {
     const picture = root.querySelector?.("img[data-explains]");
-    if (!picture || picture.complete) return;
+    if (!picture || picture.complete || picture.matches(".is-computing")) return;
     const note = document.createElement("p");
     note.className = "muted";
-    note.setAttribute("role", "status");
+    note.textContent = announcer.textContent = "Computing…";
     picture.before(note);
-    note.textContent = "Computing…";
     picture.classList.add("is-computing");
     const end = () => {
       note.remove();
