@@ -29,6 +29,11 @@ def is_url(text: str) -> bool:
     return bool(_SCHEME.match(text)) or ("::" in text and "://" in text)
 
 
+def missing_roots(settings: Settings) -> list[str]:
+    """Local folders of LABELYARD_SOURCE_ROOTS that are not there; whether a bucket is, only a source tells."""
+    return [root for root in settings.source_roots if not is_url(root) and not Path(root).expanduser().exists()]
+
+
 def scheme_of(url: str) -> str:
     """What a URL begins with, in small letters."""
     return url.partition("://")[0].lower()

@@ -64,6 +64,20 @@ def open_context() -> Iterator[Context]:
         database.close()
 
 
+def warn_of_missing_roots(settings: Settings) -> None:
+    """Say which folders that may be read are not there: no mistake where they are mounted later, but else a typo."""
+    import structlog
+
+    from workers.access import missing_roots
+
+    if roots := missing_roots(settings):
+        structlog.get_logger(__name__).warning(
+            "source_roots_missing",
+            roots=",".join(roots),
+            mend="LABELYARD_SOURCE_ROOTS names what is not there: make or mount it, or correct the setting",
+        )
+
+
 def _explain(problem: "ErrorDetails") -> str:
     from core.settings import ENV_PREFIX, Settings
 

@@ -28,7 +28,7 @@ def up(*, listen: Listen = None) -> None:
 
 
 def _serve(listen: str | None, *, default: str | None) -> None:
-    from orchestrator.cli.context import open_context
+    from orchestrator.cli.context import open_context, warn_of_missing_roots
     from orchestrator.cli.printing import print_line
     from orchestrator.metrics.registry import OrchestratorMetrics
     from orchestrator.notifying import notify_and_deliver
@@ -40,6 +40,7 @@ def _serve(listen: str | None, *, default: str | None) -> None:
 
     received = _until_signalled()
     with open_context() as context:
+        warn_of_missing_roots(context.settings)
         waker = make_waker(context.settings, context.database)
         deliver = notify_and_deliver if channels_of(context.settings) else None
         address = listen or context.settings.listen or default

@@ -30,7 +30,7 @@ def worker(
 ) -> None:
     """Run a worker until it is stopped (Ctrl-C, SIGTERM)."""
     from core.errors import UsageError
-    from orchestrator.cli.context import open_context
+    from orchestrator.cli.context import open_context, warn_of_missing_roots
 
     names = [name.strip() for name in queues.split(",")]
     if unknown := sorted(set(names) - {queue.value for queue in Queue}):
@@ -42,6 +42,7 @@ def worker(
         # Children read their settings from the environment.
         os.environ["LABELYARD_PRELOAD"] = ",".join([*preload, *(more or [])])
     with open_context() as context:
+        warn_of_missing_roots(context.settings)
         if context.settings.is_embedded:
             with _showing_figures(context.settings) as page:
                 _work_embedded(context, listened, page)

@@ -1,5 +1,6 @@
 """`labelyard serve` in real processes: it looks after jobs, ends when it is told to, and may be killed at any time."""
 
+import json
 import os
 import signal
 import subprocess
@@ -154,3 +155,13 @@ def test_foreign_messages_among_the_ticks_are_dropped(cluster: Cli, broker: redi
     dropped = [line for line in lines if line["event"] == "message_dropped"]
     assert len(dropped) == len(foreign), [line["problem"] for line in dropped]
     assert not [line for line in lines if "exception" in line or line["level"] in ("error", "critical")]
+
+
+def test_a_folder_that_may_be_read_and_is_not_there_is_named_once(cli: Cli, tmp_path: Path):
+    there, gone = tmp_path / "there", tmp_path / "gone"
+    there.mkdir()
+    served = cli.start("serve", **QUIET, LABELYARD_SOURCE_ROOTS=f"{there},{gone},s3://bucket/photos")
+    said = json.loads(wait_for_line(served, "source_roots_missing"))
+    assert (said["level"], said["roots"]) == ("warning", str(gone))
+    wait_for_line(served, "Serving sqlite:///")
+    assert "source_roots_missing" not in stop(served)
