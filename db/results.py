@@ -88,6 +88,16 @@ def count_labels(session: Session, job_id: int, model_id: int, *, limit: int) ->
     return [(label, count) for label, count in rows]
 
 
+def count_names(session: Session, job_id: int, model_id: int) -> int:
+    """How many different labels a model gave in a job."""
+    classes = select(ResultTable.class_index).where(ResultTable.job_id == job_id, ResultTable.model_id == model_id)
+    return session.scalars(
+        select(func.count(ClassLabelTable.label.distinct())).where(
+            ClassLabelTable.model_id == model_id, ClassLabelTable.class_index.in_(classes)
+        )
+    ).one()
+
+
 def count_to_review(session: Session, job_id: int) -> int | None:
     """How many predictions of a job need a human look; None: nobody asked."""
     found = dict(

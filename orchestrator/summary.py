@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.types import JobKind, JobState, Priority
 from db.clock import now_s
 from db.ledger import control, pace, progress
-from db.results import count_labels, count_to_review
+from db.results import count_labels, count_names, count_to_review
 from db.tables import JobTable
 from orchestrator.waiting import Surroundings, reason_to_wait
 
@@ -45,7 +45,7 @@ class JobSummary:
     seconds_left: float | None  # as the chunks that were finished last let expect; None: not known
     num_chunks: dict[str, int]  # by state
     stages: dict[str, float]  # core.jobs.StageSeconds of the finished chunks, added up
-    labels: dict[str, dict[str, int]]  # by model: images per label, the most frequent ones
+    labels: dict[str, dict[str, int]]  # by model: images per label, of the ten most frequent ones
     errors: dict[str, int]  # images per reason
     num_to_review: int | None  # predictions that need a human look; None: nobody asked
     workers: list[WorkerSummary]
@@ -112,6 +112,14 @@ def summarise(
         waits_for=waits_for,
         error=job.error,
     )
+
+
+def count_other_labels(session: Session, job_id: int) -> dict[str, int]:
+    """By model: how many labels there are besides those that a summary holds."""
+    return {
+        f"{model.name}@{model.version}": max(0, count_names(session, job_id, model.id) - NUM_TOP_LABELS)
+        for model in progress.models_of(session, job_id)
+    }
 
 
 def _seconds(session: Session, job: JobTable) -> float:

@@ -53,15 +53,16 @@ def show(job: JobId, *, as_json: AsJson = False) -> None:
     """Show one job: how far it is, what went wrong, why it waits."""
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import print_job, print_json
-    from orchestrator.summary import summarise
+    from orchestrator.summary import count_other_labels, summarise
     from orchestrator.waiting import surroundings
 
     with open_context() as opened, opened.database.read() as session:
         summary = summarise(session, job, around=surroundings(opened.settings, opened.database))
+        num_others = count_other_labels(session, job)
     if as_json:
         print_json(summary.to_json())
     else:
-        print_job(summary)
+        print_job(summary, num_others)
 
 
 @app.command()

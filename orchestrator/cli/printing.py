@@ -83,8 +83,13 @@ def print_jobs(summaries: Sequence[JobSummary]) -> None:
     console().print(table)
 
 
-def print_job(summary: JobSummary) -> None:
-    """Print one job in full."""
+def print_job(summary: JobSummary, num_others: Mapping[str, int]) -> None:
+    """Print one job in full.
+
+    Args:
+        summary: the job.
+        num_others: labels that it does not hold, by model.
+    """
     out = console()
     rows: list[tuple[str, Text | str]] = [
         ("job", f"{summary.job_id}"),
@@ -112,17 +117,24 @@ def print_job(summary: JobSummary) -> None:
         if heading:
             grid.add_row(Text(heading, style="bold"), value)
     out.print(grid)
-    print_counts(summary)
+    print_counts(summary, num_others)
     for note in (summary.error, summary.waits_for):
         if note:
             out.print(printable(note), style="yellow")
 
 
-def print_counts(summary: JobSummary) -> None:
-    """Print how many images got each label, by model, and how many failed for each reason."""
+def print_counts(summary: JobSummary, num_others: Mapping[str, int]) -> None:
+    """Print how many images got each label, by model, and how many failed for each reason.
+
+    Args:
+        summary: of the job.
+        num_others: labels that it does not hold, by model.
+    """
     for model, counts in summary.labels.items():
         by_whom = f" ({model})" if len(summary.labels) > 1 else ""
         _print_counts(f"most frequent labels{by_whom}", counts)
+        if num_more := num_others.get(model, 0):
+            print_line(f"… and {count(num_more, 'more label')}")
     _print_counts("reasons for errors", summary.errors)
 
 

@@ -18,7 +18,7 @@ from db.database import Database
 from orchestrator.cli.printing import count, print_counts, print_json, print_line, printable
 from orchestrator.cli.single import print_best_labels, print_single_image
 from orchestrator.cli.speed import Speed
-from orchestrator.summary import JobSummary
+from orchestrator.summary import JobSummary, count_other_labels
 
 # Jobs of up to so many images are summed up image by image, larger ones by label.
 MAX_IMAGES_ONE_BY_ONE = 10
@@ -217,7 +217,7 @@ def _print_summary(database: Database, summary: JobSummary, out: Path | None, fi
         if summary.num_images <= MAX_IMAGES_ONE_BY_ONE:
             print_best_labels(database, summary.job_id)
         else:
-            print_counts(summary)
+            print_counts(summary, database.query(lambda session: count_other_labels(session, summary.job_id)))
     if summary.num_skipped:
         print_line(f"{count(summary.num_skipped, 'other file')} passed over.")
     for path in (out, figure):

@@ -5,7 +5,7 @@ from ledger_steps import claim, finish, job_with, model_of
 from core.labels import ClassLabel
 from db.database import Database
 from db.models import ensure_labels
-from db.results import PAGE_SIZE, class_labels, count_labels, labelled_images
+from db.results import PAGE_SIZE, class_labels, count_labels, count_names, labelled_images
 
 
 def test_classes_of_one_name_are_counted_together(ledger: Database):
@@ -17,6 +17,7 @@ def test_classes_of_one_name_are_counted_together(ledger: Database):
         finish(ledger, lease, bad=[2])
     with ledger.read() as session:
         assert count_labels(session, job_id, model_of(ledger, job_id), limit=10) == [("crane", 5)]
+        assert count_names(session, job_id, model_of(ledger, job_id)) == 1
 
 
 def test_labels_are_stored_once_whoever_stores_them(ledger: Database):

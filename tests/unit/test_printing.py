@@ -1,6 +1,7 @@
 """Tables on a terminal of eighty columns."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -50,3 +51,16 @@ def test_a_narrow_terminal_keeps_the_figures_of_jobs_and_wraps_their_names(monke
         assert any(line.split()[:3] == figures and "123.4" in line and "1:06:40" in line for line in lines)
     second = next(number for number, line in enumerate(lines) if line.startswith(" 2"))
     assert "".join(line[lines[0].index("name") :].strip() for line in lines[1:second]) == name
+
+
+def test_labels_that_a_summary_does_not_hold_are_numbered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(printing, "console", lambda: Console(width=80, highlight=False))
+    held = replace(
+        summary(1, ["insects@1", "bugs@1"], "p", 100), labels={"insects@1": {"ant": 6}, "bugs@1": {"bee": 4}}
+    )
+    printing.print_counts(held, {"insects@1": 90, "bugs@1": 0})
+    said = capsys.readouterr().out
+    assert said.index("ant") < said.index("… and 90 more labels") < said.index("bee")
+    assert said.count("more label") == 1
