@@ -170,6 +170,8 @@ def keep_a_schedule(page: Page) -> None:
     page.get_by_label("Train if").fill("new_labels>=3")
     page.get_by_role("button", name="Add").click()
     page.get_by_role("button", name="Run now").click()
+    # A page that is still on its way cannot be loaded again.
+    page.wait_for_url("**done=run")
 
     def has_ended() -> bool:
         page.reload()
