@@ -23,7 +23,6 @@ PLACEHOLDERS = {
     # The one network whose weights every machine has; others are where somebody downloaded them.
     r"\bmobilenet(-0\.75)?(?![\w.-])": MODEL,
     r"^labelyard label (?!.*--model)": f"labelyard label --model {MODEL} ",
-    r'("sources": \["upload:\w+"\])': rf'\1, "models": ["{MODEL}"]',
     r"\bHat\b": "red",
     r"photos/7\.jpg": "photos/00007.jpg",
     r"/shared/photos\b": "photos",
