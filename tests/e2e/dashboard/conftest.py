@@ -18,9 +18,9 @@ QUICK = {"LABELYARD_TICK_S": "0.5", "LABELYARD_SWEEP_INTERVAL_S": "1"}
 TIMEOUT_MS = 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(give_up: Callable[[str], NoReturn]) -> Iterator[Browser]:
-    """A browser for all tests."""
+    """A browser for a file's tests, and no longer: as long as it is open, its thread has an event loop that runs."""
     try:
         with open_browser() as browser:
             yield browser
@@ -53,7 +53,7 @@ def _serving(cli: Cli) -> Iterator[str]:
     raise AssertionError("".join(said))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_pages(browser: Browser) -> Callable[..., AbstractContextManager[tuple[Page, Watch]]]:
     """Opens a page on an address, and watches it."""
 
@@ -69,7 +69,7 @@ def open_pages(browser: Browser) -> Callable[..., AbstractContextManager[tuple[P
     return open_page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hostile_site(
     make_environment: Callable[[Path], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
