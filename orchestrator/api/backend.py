@@ -39,8 +39,13 @@ class Backend:
 
     def plan(self, job_id: int) -> None:
         """Begin to plan a job that was just accepted, so that it need not wait for the dispatcher's next look."""
-        if self._planners.acquire(blocking=False):
+        if not self._planners.acquire(blocking=False):
+            return
+        try:
             threading.Thread(target=self._plan, args=(job_id,), name=f"plan of job {job_id}", daemon=True).start()
+        except RuntimeError:
+            # The machine has no thread left; the dispatcher finds the job.
+            self._planners.release()
 
     def wake(self) -> None:
         """Tell workers that there is work."""
