@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, and_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, join
 
 from core.types import Reason
 from db.results import LabelledImage, labelled_image
@@ -41,7 +41,7 @@ def read_page(
         limit: at most so many.
     """
     query = (
-        _filtered(select(ImageTable, ResultTable), model_id, wanted)
+        _filtered(model_id, wanted)
         .where(ImageTable.job_id == job_id, ImageTable.ordinal > after)
         .order_by(ImageTable.ordinal)
         .limit(limit)
@@ -60,15 +60,14 @@ def read_locator(session: Session, job_id: int, ordinal: int) -> str | None:
     return session.scalar(select(ImageTable.locator).where(ImageTable.job_id == job_id, ImageTable.ordinal == ordinal))
 
 
-def _filtered(
-    query: Select[ImageTable, ResultTable], model_id: int, wanted: ResultFilter
-) -> Select[ImageTable, ResultTable]:
+def _filtered(model_id: int, wanted: ResultFilter) -> Select[ImageTable, ResultTable]:
     on = and_(
         ResultTable.job_id == ImageTable.job_id,
         ResultTable.ordinal == ImageTable.ordinal,
         ResultTable.model_id == model_id,
     )
-    query = query.join(ResultTable, on, isouter=not wanted.needs_result)
+    side_by_side = join(ImageTable, ResultTable, on, isouter=not wanted.needs_result)
+    query = select(ImageTable, ResultTable).select_from(side_by_side)
     if wanted.class_indices is not None:
         query = query.where(ResultTable.class_index.in_(wanted.class_indices))
     if wanted.min_score is not None:

@@ -12,7 +12,7 @@ from core.settings import Settings
 from db.database import Database
 from orchestrator.planning import plan_or_fail
 from orchestrator.tracing import orchestrator_tracer
-from orchestrator.uploads import Uploads
+from orchestrator.uploads.storing import Uploads
 from workers.access import Access
 from workers.waking import Waker, wake
 

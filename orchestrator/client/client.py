@@ -24,7 +24,7 @@ from orchestrator.models import ModelSummary
 from orchestrator.review.handing_out import HandedOut
 from orchestrator.scheduling.history import HistoryEntry, ScheduleSummary
 from orchestrator.summary import JobSummary
-from orchestrator.uploads import UploadSummary
+from orchestrator.uploads.values import UploadSummary
 
 _PIECE_BYTES = 1024**2
 

@@ -13,7 +13,8 @@ import pytest
 from core.errors import UnknownUploadError, UploadError
 from core.settings import Settings
 from db.database import Database
-from orchestrator.uploads import Uploads, storing, unpacking
+from orchestrator.uploads import storing, unpacking
+from orchestrator.uploads.storing import Uploads
 
 MAX_BYTES = 100_000
 

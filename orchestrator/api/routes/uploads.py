@@ -15,7 +15,7 @@ from orchestrator.api.fields import Body, Name
 from orchestrator.api.paging import CursorText, Page, PageSize, from_cursor, to_cursor
 from orchestrator.api.problems import RefusedError
 from orchestrator.api.receiving import received_pieces
-from orchestrator.uploads import UploadSummary
+from orchestrator.uploads.values import UploadSummary
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 

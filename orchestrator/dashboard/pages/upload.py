@@ -16,7 +16,7 @@ from orchestrator.dashboard.choices import labelling_models, likely_model
 from orchestrator.dashboard.fields import MaybeText
 from orchestrator.dashboard.visits import SubmitterVisit, Visit, go_to
 from orchestrator.submitting import LabelRequest, submit
-from orchestrator.uploads import UploadSummary
+from orchestrator.uploads.values import UploadSummary
 
 router = APIRouter(prefix="/upload")
 # Its bodies are as large as the API's uploads; the others' are not.
