@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from colours import ColourWorker, paint_red_and_green, train
 from state_folder import find_or_make_keras_home
 
 from core.settings import Settings
@@ -70,3 +71,17 @@ def token(ledger: Database) -> Callable[..., str]:
             return make_token(session, "tester", scope, lasts_s=lasts_s)[0]
 
     return make
+
+
+@pytest.fixture
+def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
+    """A worker that has trained the model `colours`."""
+    worker = ColourWorker(ledger)
+    train(ledger, worker, paint_red_and_green(tmp_path / "photographs", num_train=6, num_val=4), "colours")
+    return worker
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of eight pictures, the half of them red."""
+    return paint_red_and_green(tmp_path / "new", num_train=1, num_val=3)

@@ -1,6 +1,5 @@
 """The client against the real server, also where answers are lost on the way."""
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler
@@ -8,11 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from colours import GREEN, RED, ColourWorker, paint, paint_red_and_green, train
+from colours import GREEN, RED, ColourWorker, paint, train
+from server_process import HOST, free_port
 from web_servers import Quiet, serving
 
 from core.types import JobState, Scope
-from db.database import Database
 from orchestrator.client import ApiError, Client, UnreachableError
 
 Serve = Callable[..., httpx.Client]
@@ -35,13 +34,6 @@ class LossyTransport(httpx.HTTPTransport):
             answer.close()
             raise httpx.ReadError("the answer is lost")
         return answer
-
-
-@pytest.fixture
-def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
-    worker = ColourWorker(ledger)
-    train(ledger, worker, paint_red_and_green(tmp_path / "photographs", num_train=6, num_val=4), "colours")
-    return worker
 
 
 @pytest.fixture
@@ -178,14 +170,8 @@ def test_a_server_that_is_not_ours_is_named() -> None:
         client.job(1)
 
 
-def unused_url() -> str:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{place.getsockname()[1]}"
-
-
 def test_where_nothing_listens_the_error_says_which_address_was_asked_and_what_to_do() -> None:
-    url = unused_url()
+    url = f"http://{HOST}:{free_port()}"
     with Client(url) as client, pytest.raises(UnreachableError, match=rf"at {url}: .*`labelyard up`.*LABELYARD_URL"):
         client.roll_back("colours")
     with Client(url) as client, pytest.raises(httpx.ConnectError, match=f"at {url}: "):

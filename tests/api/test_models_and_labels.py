@@ -7,21 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from colours import GREEN, RED, ColourWorker, label, paint, paint_red_and_green, train
+from colours import GREEN, RED, ColourWorker, label, paint
 from program import wait_for
 
-from db.database import Database
 from orchestrator.api.routes import models
 
 API = "/api/v1"
-
-
-@pytest.fixture
-def worker(ledger: Database, tmp_path: Path) -> ColourWorker:
-    """A worker that has trained the model `colours`."""
-    worker = ColourWorker(ledger)
-    train(ledger, worker, paint_red_and_green(tmp_path / "photographs", num_train=6, num_val=4), "colours")
-    return worker
 
 
 def kind(answer: httpx.Response) -> str:

@@ -1,4 +1,4 @@
-"""Tables over HTTP: how many are sent at the same time. What is in them is in test_jobs.py."""
+"""Tables over HTTP: how many are sent at the same time. What is in them is in test_results.py."""
 
 from collections.abc import Callable
 from pathlib import Path
