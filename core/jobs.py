@@ -8,6 +8,7 @@ from core.training import TrainOptions
 from core.types import JobKind, LabelPrecision, Priority, Reason, ResizeMode
 
 DEFAULT_CHUNK_SIZE = 256
+DEFAULT_MODEL = "mobilenet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.types import Augment, ClassWeights, ResizeMode, Split, TrainMode
 
+DEFAULT_BACKBONE = "mobilenet"
 DEFAULT_NUM_EPOCHS = 30
 DEFAULT_VAL_SHARE = 0.2
 # Random weights may get worse for a while before they get better, so from scratch all epochs are run.

@@ -7,13 +7,16 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from shutil import disk_usage
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InternalError
 
 from core.errors import DatabaseAwayError, DatabaseError, DiskFullError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 logger = structlog.get_logger(__name__)
 
@@ -90,33 +93,29 @@ def try_again(
         DatabaseAwayError: it was away for too long.
     """
     # Imported by those who need it: it takes longer than opening a database.
-    from tenacity import (  # noqa: PLC0415
-        RetryCallState,
-        Retrying,
-        retry_if_exception_type,
-        wait_random_exponential,
-    )
-
-    def is_hopeless(state: RetryCallState) -> bool:
-        waited_s = state.seconds_since_start or 0.0
-        if patience_s is not None:
-            return waited_s > patience_s
-        # Space is made by people, who may be asleep.
-        waits_for_space = state.outcome is not None and isinstance(state.outcome.exception(), DiskFullError)
-        return not waits_for_space and waited_s > PATIENCE_S
+    from tenacity import Retrying, retry_if_exception_type, wait_random_exponential  # noqa: PLC0415
 
     logger.warning("transaction_failed_for_now", problem=str(first_error))
     on_wait()
     again = Retrying(
         retry=retry_if_exception_type(DatabaseAwayError),
         wait=wait_random_exponential(multiplier=FIRST_WAIT_S, max=MAX_WAIT_S),
-        stop=is_hopeless,
+        stop=lambda state: _is_hopeless(state, patience_s),
         before_sleep=lambda _: on_wait(),
         reraise=True,
     )
     result = again(attempt)
     logger.warning("transaction_succeeded", num_tries=again.statistics["attempt_number"] + 1)
     return result
+
+
+def _is_hopeless(state: "RetryCallState", patience_s: float | None) -> bool:
+    waited_s = state.seconds_since_start or 0.0
+    if patience_s is not None:
+        return waited_s > patience_s
+    # Space is made by people, who may be asleep.
+    waits_for_space = state.outcome is not None and isinstance(state.outcome.exception(), DiskFullError)
+    return not waits_for_space and waited_s > PATIENCE_S
 
 
 def _kind(error: DBAPIError, file: Path | None) -> type[DatabaseError]:

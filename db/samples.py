@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import ColumnElement, and_, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.types import Split
@@ -123,15 +123,8 @@ def judged_samples(session: Session, job_id: int, model_id: int) -> list[JudgedS
             ResultTable.reason,
             ResultTable.detail,
         )
-        .join(ImageTable, and_(ImageTable.job_id == SampleTable.job_id, ImageTable.ordinal == SampleTable.ordinal))
-        .outerjoin(
-            ResultTable,
-            and_(
-                ResultTable.job_id == SampleTable.job_id,
-                ResultTable.ordinal == SampleTable.ordinal,
-                ResultTable.model_id == model_id,
-            ),
-        )
+        .join(ImageTable, _is_image())
+        .outerjoin(ResultTable, _is_answer_of(model_id))
         .where(SampleTable.job_id == job_id)
         .order_by(SampleTable.ordinal)
     )
@@ -156,15 +149,8 @@ def samples_in_cell(
     """
     query = (
         select(SampleTable.ordinal, ImageTable.name, ResultTable.score)
-        .join(ImageTable, and_(ImageTable.job_id == SampleTable.job_id, ImageTable.ordinal == SampleTable.ordinal))
-        .join(
-            ResultTable,
-            and_(
-                ResultTable.job_id == SampleTable.job_id,
-                ResultTable.ordinal == SampleTable.ordinal,
-                ResultTable.model_id == model_id,
-            ),
-        )
+        .join(ImageTable, _is_image())
+        .join(ResultTable, _is_answer_of(model_id))
         .where(SampleTable.job_id == job_id, SampleTable.class_index == cell.true)
         .where(ResultTable.class_index == cell.predicted, SampleTable.ordinal > after)
     )
@@ -172,3 +158,17 @@ def samples_in_cell(
         query = query.where(SampleTable.used_as == cell.used_as)
     rows = session.execute(query.order_by(SampleTable.ordinal).limit(limit))
     return [(ordinal, name, score) for ordinal, name, score in rows]
+
+
+def _is_image() -> ColumnElement[bool]:
+    """The condition that an image is the sample's."""
+    return and_(ImageTable.job_id == SampleTable.job_id, ImageTable.ordinal == SampleTable.ordinal)
+
+
+def _is_answer_of(model_id: int) -> ColumnElement[bool]:
+    """The condition that a result is what one model says of the sample."""
+    return and_(
+        ResultTable.job_id == SampleTable.job_id,
+        ResultTable.ordinal == SampleTable.ordinal,
+        ResultTable.model_id == model_id,
+    )

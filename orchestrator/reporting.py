@@ -16,11 +16,11 @@ from db.model_tables import ModelTable
 from db.rows import read_topk
 from db.samples import JudgedSample, judged_samples
 from db.trainings import epochs_of, evaluations_of
-from orchestrator.cli.times import when
 from orchestrator.exporting import check_file, replacing
 from orchestrator.naming import find_trained
 from orchestrator.reports.rendering import render_report
 from orchestrator.reports.values import LeftOutImage, Mistake, ModelReport, Trial
+from orchestrator.times import when
 from workers.images.loading import Images
 from workers.images.suspicion import isolated_images
 from workers.ml.evaluation import Evaluation

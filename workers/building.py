@@ -49,15 +49,7 @@ def build_runtime(
     # Between two small products OpenBLAS' threads go on spinning, on the cores that decode and compute features: a
     # labelling then took 11 ms of processor time an image instead of 5.
     threadpool_limits(1, user_api="blas")
-    database = Database.of(settings)
-    # A worker that starts while the database does waits for it.
-    database.query(lambda session: session.connection())
-    try:
-        require_schema(database)
-        require_fitness(settings, identity, database)
-    except SetupError:
-        database.close()
-        raise
+    database = _open_ledger(settings, identity)
     metrics = metrics_of_process()
     runtime = Runtime(
         settings=settings,
@@ -75,6 +67,19 @@ def build_runtime(
     if only_job is None:
         _preload(runtime)
     return runtime
+
+
+def _open_ledger(settings: Settings, identity: WorkerIdentity) -> Database:
+    database = Database.of(settings)
+    # A worker that starts while the database does waits for it.
+    database.query(lambda session: session.connection())
+    try:
+        require_schema(database)
+        require_fitness(settings, identity, database)
+    except SetupError:
+        database.close()
+        raise
+    return database
 
 
 def require_fitness(settings: Settings, identity: WorkerIdentity, database: Database) -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Header, Request
+from fastapi import Depends, Header, Request
 from sqlalchemy.exc import IntegrityError
 
 from core.jobs import Idempotency
@@ -35,6 +35,9 @@ async def read_key(request: Request, caller: Submitter, key: _Key = None) -> Ide
     said = f"{request.url.path}\n".encode() + await request.body()
     who = f"{caller.token_id}\n{key}".encode()
     return Idempotency(hashlib.sha256(who).hexdigest(), hashlib.sha256(said).hexdigest())
+
+
+Key = Annotated[Idempotency | None, Depends(read_key)]
 
 
 def submit_once(

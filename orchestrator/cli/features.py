@@ -19,8 +19,8 @@ def list_features(context: typer.Context, *, as_json: AsJson = False) -> None:
 
     from orchestrator.cli.context import open_context
     from orchestrator.cli.printing import console, print_json, print_line
-    from orchestrator.cli.times import when
     from orchestrator.features import list_features as stored
+    from orchestrator.times import when
 
     with open_context() as opened:
         found = stored(opened.database)

@@ -5,9 +5,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from core.jobs import DEFAULT_MODEL
 from core.types import LabelPrecision, PriorityName, ResizeMode
-
-DEFAULT_MODEL = "mobilenet"
 
 
 def label(

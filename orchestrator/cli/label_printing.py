@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from orchestrator.cli.printing import MIN_TEXT_WIDTH, console, print_line, printable
-from orchestrator.cli.times import when
 from orchestrator.labels.listing import ListedLabel
+from orchestrator.times import when
 
 
 def print_labels(labels: Sequence[ListedLabel]) -> None:

@@ -8,10 +8,10 @@ from rich.text import Text
 
 from core.training import TrainingRecord
 from orchestrator.cli.printing import console, count, print_line, printable
-from orchestrator.cli.times import when
 from orchestrator.comparing import Comparison
 from orchestrator.models import EvaluationSummary, ModelSummary
 from orchestrator.summary import JobSummary
+from orchestrator.times import when
 
 # Differences that chance makes less often than this are taken for real.
 SIGNIFICANT_P = 0.05

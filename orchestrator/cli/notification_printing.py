@@ -6,9 +6,9 @@ from rich.table import Table
 
 from db.schedule_tables import NotificationTable
 from orchestrator.cli.printing import MIN_TEXT_WIDTH, console, print_line, printable
-from orchestrator.cli.times import when
 from orchestrator.notifying.listing import state_of
 from orchestrator.notifying.sentences import subject_of
+from orchestrator.times import when
 
 
 def print_notifications(rows: Sequence[NotificationTable]) -> None:

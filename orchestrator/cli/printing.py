@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from core.types import JobState
-from orchestrator.cli.times import duration
 from orchestrator.summary import JobSummary
+from orchestrator.times import duration
 
 # A pipe has no width; tables are then as wide as they need to be.
 PIPE_WIDTH = 200

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.table import Table
 
 from orchestrator.cli.printing import MIN_TEXT_WIDTH, console, count, print_line, printable
-from orchestrator.cli.times import when
 from orchestrator.review.handing_out import HandedOut
+from orchestrator.times import when
 
 
 def print_handed_out(images: Sequence[HandedOut], model: str, out: Path | None) -> None:

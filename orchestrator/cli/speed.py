@@ -3,7 +3,7 @@
 import time
 from collections import deque
 
-from orchestrator.cli.times import duration
+from orchestrator.times import duration
 
 # Speed is what was measured over this long; shorter jumps about, longer lags behind.
 SPEED_WINDOW_S = 20.0

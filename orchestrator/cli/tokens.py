@@ -81,7 +81,7 @@ def _print(found: "list[TokenSummary]") -> None:
     from rich.table import Table
 
     from orchestrator.cli.printing import console, print_line, printable
-    from orchestrator.cli.times import when
+    from orchestrator.times import when
 
     if not found:
         print_line("There are no tokens yet. `labelyard tokens create NAME` makes one.")

@@ -4,10 +4,14 @@ from typing import Annotated, Optional
 
 import typer
 
-from core.training import DEFAULT_MAX_BAD_SHARE, DEFAULT_NUM_EPOCHS, DEFAULT_PATIENCE, DEFAULT_VAL_SHARE
+from core.training import (
+    DEFAULT_BACKBONE,
+    DEFAULT_MAX_BAD_SHARE,
+    DEFAULT_NUM_EPOCHS,
+    DEFAULT_PATIENCE,
+    DEFAULT_VAL_SHARE,
+)
 from core.types import Augment, ClassWeights, PriorityName, ResizeMode, TrainMode
-
-DEFAULT_BACKBONE = "mobilenet"
 
 Dataset = Annotated[
     str,

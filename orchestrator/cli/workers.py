@@ -45,7 +45,7 @@ def _print_table(fleet: Sequence["WorkerStatus"]) -> None:
     from rich.text import Text
 
     from orchestrator.cli.printing import console, printable
-    from orchestrator.cli.times import ago
+    from orchestrator.times import ago
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("worker", no_wrap=True)

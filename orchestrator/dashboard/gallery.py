@@ -10,8 +10,7 @@ from core.labels import ClassLabel
 from core.types import Reason
 from db.database import Database
 from db.ledger.progress import models_of
-from db.result_pages import ResultFilter, read_page
-from db.results import LabelledImage, class_labels
+from db.results import LabelledImage, ResultFilter, class_labels, read_page
 from orchestrator.api.paging import MAX_ID
 from orchestrator.api.routes.results import choose_model
 from orchestrator.dashboard.fields import Blank, MaybeText

@@ -6,14 +6,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
 from core.items import escape_name
 from core.types import Reason, Scope
-from orchestrator.cli.times import ago, duration, when
 from orchestrator.dashboard.curves import shade
-from orchestrator.reports.rendering import UNDEFINED, make_printable
+from orchestrator.reports.rendering import UNDEFINED, environment_of
+from orchestrator.times import ago, duration, when
 from orchestrator.tokens import Caller
 
 _NAV = (
@@ -40,14 +39,7 @@ class Templates:
     """
 
     def __init__(self, constants: Mapping[str, Any]) -> None:
-        self._environment = Environment(
-            loader=PackageLoader("orchestrator.dashboard"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=make_printable,
-        )
+        self._environment = environment_of("orchestrator.dashboard")
         self._environment.globals |= {
             "link": link,
             "reasons": list(Reason),

@@ -53,15 +53,20 @@ def render_report(report: ModelReport) -> str:
     return _environment().get_template("report.html").render(context)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("orchestrator.reports"),
+def environment_of(package: str) -> Environment:
+    """Templates of a package: all that they print is escaped and printable, and what is not given is a mistake."""
+    return Environment(
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=make_printable,
     )
+
+
+def _environment() -> Environment:
+    environment = environment_of("orchestrator.reports")
     environment.filters |= {"percent": _percent, "figure": _figure, "number": _number, "data_uri": _data_uri}
     return environment
 

@@ -65,16 +65,9 @@ def parts_of(
         SetupError: workers' figures cannot be shown where the settings say.
     """
     dispatcher = Dispatcher(database, settings, waker)
-    sweeper = Sweeper(
-        database,
-        waker,
-        interval_s=settings.sweep_interval_s,
-        lease_s=settings.lease_s,
-        on_sweep=tell_nobody if metrics is None else metrics.swept,
-    )
     parts = [
         _part("dispatcher", "plans and concludes jobs that nobody waits for", dispatcher.look, LOOK_INTERVAL_S),
-        Part("sweeper", f"takes back what dead workers hold, every {settings.sweep_interval_s:g} s", sweeper),
+        _sweeping(database, settings, waker, metrics),
     ]
     tick_once = _counted(partial(tick, database, settings), metrics)
     if settings.is_embedded:
@@ -125,6 +118,13 @@ def serve(parts: Sequence[Part], told_to_stop: SimpleQueue[int]) -> None:
 
 def _part(name: str, does: str, work: Callable[[], object], every_s: float) -> Part:
     return Part(name, does, Service(name, repeated(work, every_s=every_s)))
+
+
+def _sweeping(database: Database, settings: Settings, waker: Waker, metrics: "OrchestratorMetrics | None") -> Part:
+    interval_s = settings.sweep_interval_s
+    on_sweep = tell_nobody if metrics is None else metrics.swept
+    sweeper = Sweeper(database, waker, interval_s=interval_s, lease_s=settings.lease_s, on_sweep=on_sweep)
+    return Part("sweeper", f"takes back what dead workers hold, every {interval_s:g} s", sweeper)
 
 
 def _beating(settings: Settings, tick: Callable[[], object]) -> list[Part]:

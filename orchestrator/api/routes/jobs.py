@@ -5,10 +5,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
-from core.jobs import DEFAULT_CHUNK_SIZE, Idempotency, LabelOptions
+from core.jobs import DEFAULT_CHUNK_SIZE, DEFAULT_MODEL, Idempotency, LabelOptions
 from core.types import JobKind, JobState, LabelPrecision, PriorityName, ResizeMode
 from db.ledger.progress import list_jobs
 from orchestrator import steering
@@ -16,16 +16,13 @@ from orchestrator.api.backend import Backend, BackendDependency
 from orchestrator.api.callers import Reader, Submitter
 from orchestrator.api.fields import Body, JobId, Name, Share, Source, Text
 from orchestrator.api.paging import CursorText, Page, PageSize, from_cursor, to_cursor
-from orchestrator.api.submitting import around_server, describe, read_key, submit_once
+from orchestrator.api.submitting import Key, around_server, describe, submit_once
 from orchestrator.relabelling import submit_relabel
 from orchestrator.submitting import LabelRequest, submit
 from orchestrator.summary import JobSummary, summarise
 from orchestrator.waiting import surroundings
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-
-DEFAULT_MODEL = "mobilenet"
-Key = Annotated[Idempotency | None, Depends(read_key)]
 
 
 class NewJob(Body):

@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.types import Reason
 from db.database import Database
 from db.ledger.control import get_job
-from db.result_pages import read_locator
+from db.results import read_locator
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Reader
 from orchestrator.api.fields import JobId

@@ -18,8 +18,7 @@ from core.types import Reason
 from db.ledger.control import get_job
 from db.ledger.progress import models_of
 from db.model_tables import ModelTable
-from db.result_pages import ResultFilter, read_one, read_page
-from db.results import LabelledImage, class_labels
+from db.results import LabelledImage, ResultFilter, class_labels, read_one, read_page
 from orchestrator.api.backend import Backend, BackendDependency
 from orchestrator.api.callers import Reader
 from orchestrator.api.fields import JobId, Name, Parameters, Share

@@ -24,7 +24,7 @@ from orchestrator.scheduling.history import (
     summarise_schedule,
     summarise_schedules,
 )
-from orchestrator.scheduling.schedules import ScheduleRequest, make_schedule
+from orchestrator.scheduling.schedules import DEFAULT_TIME_ZONE, ScheduleRequest, make_schedule
 from orchestrator.training import DatasetRequest
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
@@ -40,7 +40,7 @@ class NewSchedule(Body):
     name: Name
     model: Name
     cron: Text = Field(examples=["0 3 * * *"])
-    tz: Name = "UTC"
+    tz: Name = DEFAULT_TIME_ZONE
     data: Source | None = None
     when: Text | None = Field(default=None, examples=["new_labels>=50 or drift>0.2"])
     promote_if: Text = DEFAULT_PROMOTION_RULE

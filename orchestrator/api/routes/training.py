@@ -1,26 +1,29 @@
 """Trainings and evaluations: ask for models of one's own, and for how good a model is."""
 
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import Field
 
 from core.jobs import Idempotency
-from core.training import DEFAULT_MAX_BAD_SHARE, DEFAULT_NUM_EPOCHS, DEFAULT_PATIENCE, DEFAULT_VAL_SHARE, TrainOptions
+from core.training import (
+    DEFAULT_BACKBONE,
+    DEFAULT_MAX_BAD_SHARE,
+    DEFAULT_NUM_EPOCHS,
+    DEFAULT_PATIENCE,
+    DEFAULT_VAL_SHARE,
+    TrainOptions,
+)
 from core.types import Augment, ClassWeights, PriorityName, ResizeMode, TrainMode
 from orchestrator.api.backend import BackendDependency
 from orchestrator.api.callers import Submitter
 from orchestrator.api.fields import Body, Name, Number, Share, Source
-from orchestrator.api.submitting import read_key, submit_once
+from orchestrator.api.submitting import Key, submit_once
 from orchestrator.evaluating import EvaluateRequest, submit_evaluation
 from orchestrator.summary import JobSummary
 from orchestrator.training import DatasetRequest, TrainRequest, submit_training
 
 router = APIRouter(tags=["training"])
-
-DEFAULT_BACKBONE = "mobilenet"
-Key = Annotated[Idempotency | None, Depends(read_key)]
 
 
 class DatasetBody(Body):

@@ -15,8 +15,7 @@ from db.annotations import Annotation, annotations_of
 from db.ledger.control import get_job
 from db.ledger.progress import models_of
 from db.model_tables import ModelTable, SampleTable
-from db.result_pages import read_one
-from db.results import LabelledImage, class_labels
+from db.results import LabelledImage, class_labels, read_one
 from orchestrator.api.fields import JobId, Name
 from orchestrator.api.paging import MAX_ID
 from orchestrator.api.routes.results import choose_model

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from core.types import Strategy
 from db.label_tables import ReviewTable
 from db.models import label_of
-from db.result_pages import read_one
-from db.results import class_labels
+from db.results import class_labels, read_one
 from orchestrator.api.fields import Id
 from orchestrator.dashboard.choices import recent_jobs, trained_names
 from orchestrator.dashboard.fields import Blank

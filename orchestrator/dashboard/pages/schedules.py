@@ -13,6 +13,7 @@ from db import schedules
 from db.clock import read_now
 from db.schedules import NewRun, add_run, get_schedule, remove_schedule
 from orchestrator.api.fields import Id, Name, Source, Text
+from orchestrator.api.routes.schedules import NewSchedule
 from orchestrator.dashboard.choices import trained_names
 from orchestrator.dashboard.fields import Blank, MaybeText, Typed
 from orchestrator.dashboard.pages.train import describe
@@ -20,7 +21,6 @@ from orchestrator.dashboard.visits import AdminVisit, ReaderVisit, Visit, go_to
 from orchestrator.rules import DEFAULT_PROMOTION_RULE
 from orchestrator.scheduling.history import history_of, summarise_schedule, summarise_schedules
 from orchestrator.scheduling.schedules import DEFAULT_TIME_ZONE, ScheduleRequest, make_schedule
-from orchestrator.training import DatasetRequest
 
 router = APIRouter(prefix="/schedules")
 forms = APIRouter(prefix="/schedules")
@@ -62,19 +62,8 @@ class ScheduleForm(BaseModel):
     relabel: Annotated[Id | None, Field(default=None), Blank] = None
 
     def to_request(self) -> ScheduleRequest:
-        """What the command line would have made of it."""
-        return ScheduleRequest(
-            name=self.name,
-            model=self.model,
-            cron=self.cron,
-            time_zone=self.tz,
-            condition=self.when,
-            promotion_rule=self.promote_if,
-            dataset=None if self.data is None else DatasetRequest(self.data),
-            catch_up=self.catch_up,
-            tunes=self.tune,
-            relabel_job_id=self.relabel,
-        )
+        """What the API would have made of it; what a form does not ask for is as it is there."""
+        return NewSchedule.model_construct(**dict(self)).to_request()
 
 
 @router.get("")

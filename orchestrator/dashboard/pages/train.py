@@ -8,9 +8,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
 
 from core.errors import LabelyardError
-from core.training import DEFAULT_NUM_EPOCHS, DEFAULT_PATIENCE, TrainOptions
+from core.training import DEFAULT_BACKBONE, DEFAULT_NUM_EPOCHS
 from core.types import Augment, TrainMode
 from orchestrator.api.fields import Name, Source
+from orchestrator.api.routes.training import NewTraining
 from orchestrator.dashboard.choices import likely_network, trained_names, training_networks
 from orchestrator.dashboard.fields import MaybeText, Typed
 from orchestrator.dashboard.visits import SubmitterVisit, Visit, go_to
@@ -20,7 +21,6 @@ from orchestrator.training import DatasetRequest, TrainRequest, submit_training
 router = APIRouter()
 forms = APIRouter()
 
-DEFAULT_BACKBONE = "mobilenet"
 _EMPTY: dict[str, Any] = {
     "dataset": "",
     "name": "",
@@ -44,17 +44,8 @@ class TrainForm(BaseModel):
     tune: bool = False
 
     def to_request(self) -> TrainRequest:
-        """What the command line would have made of it."""
-        options = TrainOptions(
-            backbone=self.backbone,
-            classes=(),
-            mode=self.mode,
-            num_epochs=self.epochs,
-            augment=self.augment,
-            patience=DEFAULT_PATIENCE[self.mode],
-            tunes=self.tune,
-        )
-        return TrainRequest(dataset=DatasetRequest(self.dataset), name=self.name, options=options)
+        """What the API would have made of it; what a form does not ask for is as it is there."""
+        return NewTraining.model_construct(**dict(self)).to_request(None)
 
 
 @router.get("/train")
