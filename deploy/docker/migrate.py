@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script of the images
-"""Brings the database to this version and gives its two roles what they need; run before anything else starts.
+"""Brings the database to this version and gives its two roles what they need; run before those who have them start.
 
 It runs as the tables' owner, who is needed for nothing else: `labelyard db upgrade`, then the roles, then what
 `labelyard db grants` prints. Running it again changes nothing but passwords that were changed in its environment:

@@ -16,8 +16,8 @@ from orchestrator.api.problems import respond
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
-# Everything that a page of ours loads comes from us; nobody frames it.
 _TOO_LARGE = "Received a larger body than this path takes. Expected at most 4 MiB of JSON; files come as uploads."
+# Everything that a page of ours loads comes from us; nobody frames it.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
