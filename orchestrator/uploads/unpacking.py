@@ -44,7 +44,8 @@ def unpack(archive: Path, folder: Path, *, max_files: int, take: Take) -> int:
         How many files there were.
 
     Raises:
-        UploadError: it is damaged or encrypted, holds too much, or a name or link that leads elsewhere.
+        UploadError: it is damaged, encrypted or compressed by another method than Deflate, holds too much, or a name or
+            link that leads elsewhere.
     """
     try:
         with archive.open("rb") as file, zipfile.ZipFile(cast("IO[bytes]", _Wary(file))) as content:

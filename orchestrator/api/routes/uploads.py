@@ -23,7 +23,7 @@ router = APIRouter(prefix="/uploads", tags=["uploads"])
 MAX_FORM_FILES = 100
 _PIECE_BYTES = 1024**2
 UploadId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{16}$", description="The upload's id.")]
-_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1, "maxItems": MAX_FORM_FILES}
 _FORM = {
     "multipart/form-data": {
         "schema": {
