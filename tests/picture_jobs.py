@@ -1,9 +1,8 @@
-"""Jobs whose images are pictures that a test makes, and what problem documents say of them."""
+"""Jobs whose images are pictures that a test makes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
 from ledger_steps import accept
 from pictures import encoded, scene
 
@@ -26,8 +25,3 @@ def at(path: Path, data: bytes | None = None) -> FileLocator:
     """A file with these bytes, by default a picture's."""
     path.write_bytes(encoded(scene(300, 400), ".jpg") if data is None else data)
     return FileLocator(str(path))
-
-
-def kind(answer: httpx.Response) -> str:
-    assert answer.headers["content-type"] == "application/problem+json"
-    return str(answer.json()["type"]).removeprefix("urn:labelyard:problem:")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from problems import kind
 
 from core.errors import SetupError, UsageError
 from core.settings import Settings
@@ -31,14 +32,6 @@ def guarded(serve: Serve) -> httpx.Client:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
-
-
-def kind(answer: httpx.Response) -> str:
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == answer.status_code
-    assert problem["instance"] == answer.request.url.path
-    return str(problem["type"]).removeprefix("urn:labelyard:problem:")
 
 
 def test_without_a_token_a_server_that_others_reach_tells_nothing(guarded: httpx.Client) -> None:

@@ -12,6 +12,7 @@ from server_process import HOST, free_port
 from web_servers import Quiet, serving
 
 from core.types import JobState, Scope
+from db.workers import WorkerIdentity, WorkerReport, report
 from orchestrator.client import ApiError, Client, UnreachableError
 
 Serve = Callable[..., httpx.Client]
@@ -88,14 +89,15 @@ def test_models_are_compared_promoted_and_rolled_back(client: Client, worker: Co
 
 
 def test_labels_are_said_and_schedules_are_kept(client: Client, worker: ColourWorker, tmp_path: Path) -> None:
-    del worker
     picture = paint(tmp_path / "new" / "x.png", RED, seed=77)
-    report = client.say([{"image": str(picture), "label": "red"}], model="colours")
-    assert (report.num_added, report.model) == (1, "colours")
+    said = client.say([{"image": str(picture), "label": "red"}], model="colours")
+    assert (said.num_added, said.model) == (1, "colours")
     schedule = client.add_schedule("nightly", "colours", "0 3 * * *", tz="Asia/Seoul")
     assert client.schedules() == [schedule]
     assert client.history("nightly") == []
-    assert client.workers() is not None
+    with worker.ledger.write() as session:
+        report(session, WorkerIdentity("anna", "here", 1), WorkerReport())
+    assert [one.id for one in client.workers()] == ["anna"]
 
 
 def test_a_request_whose_answer_is_lost_is_one_job_all_the_same(

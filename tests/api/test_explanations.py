@@ -8,8 +8,9 @@ import httpx
 import numpy as np
 import pytest
 from ledger_steps import accept
-from picture_jobs import at, job_of, kind
+from picture_jobs import at, job_of
 from pictures import encoded, scene
+from problems import kind
 
 from core.items import FileLocator
 from core.jobs import JobRequest, LabelOptions

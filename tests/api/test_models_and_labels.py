@@ -8,15 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 from colours import GREEN, RED, ColourWorker, label, paint
+from problems import kind
 from program import wait_for
+from pydantic import SecretStr
 
 from orchestrator.api.routes import models
 
 API = "/api/v1"
-
-
-def kind(answer: httpx.Response) -> str:
-    return str(answer.json()["type"]).removeprefix("urn:labelyard:problem:")
 
 
 @pytest.mark.usefixtures("worker")
@@ -185,6 +183,9 @@ def test_a_schedule_is_added_run_disabled_and_removed(api: httpx.Client) -> None
     assert len(api.get(f"{API}/schedules/nightly/history").json()) == 1
     busy = api.delete(f"{API}/schedules/nightly")
     assert (busy.status_code, kind(busy)) == (409, "state")
+    assert api.post(f"{API}/schedules", json=body | {"name": "weekly"}).status_code == 201
+    assert api.delete(f"{API}/schedules/weekly").is_success
+    assert [one["name"] for one in api.get(f"{API}/schedules").json()] == ["nightly"]
 
 
 @pytest.mark.usefixtures("worker")
@@ -227,8 +228,12 @@ def test_what_is_kept_is_shown_and_pruned(api: httpx.Client, worker: ColourWorke
     assert api.delete(f"{API}/features", params={"all": True}).json() == {"num_vectors": 20}
 
 
-def test_settings_are_shown_with_their_passwords_masked(api: httpx.Client) -> None:
-    settings = {one["name"]: one["value"] for one in api.get(f"{API}/settings").json()}
+def test_settings_are_shown_with_their_passwords_masked(serve: Callable[..., httpx.Client]) -> None:
+    api = serve(smtp_url=SecretStr("smtp://ada:s3cret@mail.example.org:587"), webhook_secret=SecretStr("whsec_s3cret"))
+    answer = api.get(f"{API}/settings")
+    settings = {one["name"]: one["value"] for one in answer.json()}
+    assert "mail.example.org" in settings["LABELYARD_SMTP_URL"]
+    assert "s3cret" not in answer.text
     assert "LABELYARD_RATE_LIMIT" in settings
     assert {one["name"] for one in api.get(f"{API}/backbones").json()} >= {"vgg16", "mobilenet-0.25"}
     assert api.get(f"{API}/notifications").json() == []

@@ -63,9 +63,7 @@ REASONS = {
     "tokens": "whoever may make tokens may do everything, so they are made where the database is",
     "tokens create": "likewise",
     "tokens revoke": "likewise",
-    "db": "works on tables that the API needs",
-    "db upgrade": "likewise",
-    "db current": "likewise",
+    "db upgrade": "works on tables that the API needs",
     "db grants": "likewise",
 }
 
@@ -88,6 +86,7 @@ def test_each_command_has_its_route_or_a_reason_to_have_none() -> None:
     known = set(ROUTES) | set(REASONS)
     assert commands_of(root) - known == set(), "commands that nobody has thought about"
     assert set(ROUTES) - commands_of(root) == set()
+    assert set(REASONS) - commands_of(root) == set(), "reasons of commands that are no more"
 
 
 def test_each_of_these_routes_is_there() -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from containers import write_tar
 from hostile import hostile_environment, make_hostile
-from picture_jobs import at, job_of, kind
+from picture_jobs import at, job_of
 from pictures import encoded, scene
+from problems import kind
 
 from core.items import ArrayLocator, FileLocator, MemberLocator
 from core.settings import Settings

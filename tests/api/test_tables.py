@@ -5,7 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from picture_jobs import at, job_of, kind
+from picture_jobs import at, job_of
+from problems import kind
 
 from db.database import Database
 from orchestrator.api.routes import results

@@ -1,5 +1,6 @@
 """Uploads over HTTP: what is taken, and what limits hold."""
 
+import contextlib
 import io
 import socket
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from colours import RED, paint
+from problems import kind
 from program import wait_for
 
 from core.settings import Settings
@@ -30,10 +32,6 @@ def upload(api: httpx.Client) -> str:
     answer = api.post(UPLOADS, json={"name": "mine"})
     assert answer.status_code == 201
     return f"{UPLOADS}/{answer.json()['id']}"
-
-
-def kind(answer: httpx.Response) -> str:
-    return str(answer.json()["type"]).removeprefix("urn:labelyard:problem:")
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -78,13 +76,19 @@ def test_a_name_that_leads_elsewhere_is_refused_in_a_form_too(api: httpx.Client,
 
 def test_a_file_that_is_too_large_is_refused_while_it_comes(api: httpx.Client, upload: str, tmp_path: Path) -> None:
     endless = (b"x" * 50_000 for _ in range(1000))
-    try:
+    # It may hang up before everything was sent, and its answer is lost then.
+    with contextlib.suppress(httpx.WriteError):
         answer = api.put(f"{upload}/files/a.jpg", content=endless)
-    except httpx.WriteError:
-        # It may hang up before everything was sent.
-        return
-    assert (answer.status_code, kind(answer)) == (413, "upload-too-large")
+        assert (answer.status_code, kind(answer)) == (413, "upload-too-large")
+    with socket.create_connection((api.base_url.host, api.base_url.port or 80)) as sender:
+        host = api.base_url.netloc.decode()
+        head = f"PUT {upload}/files/b.jpg HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked"
+        # One byte too many, and nothing that says that it was the last one.
+        sender.sendall(f"{head}\r\n\r\n{MAX_BYTES + 1:x}\r\n".encode() + b"x" * (MAX_BYTES + 1))
+        assert sender.recv(100).startswith(b"HTTP/1.1 413 ")
+    wait_for(lambda: not incoming(tmp_path), "what had come to be deleted")
     assert not [path for path in (tmp_path / "state" / "uploads").rglob("*") if path.is_file()]
+    assert api.get(upload).json()["num_files"] == 0
 
 
 def test_a_bomb_and_an_archive_that_escapes_leave_nothing(api: httpx.Client, upload: str, tmp_path: Path) -> None:
@@ -137,6 +141,9 @@ def test_one_file_of_an_upload_can_be_a_source(api: httpx.Client, upload: str, t
     source = api.get(upload).json()["source"]
     answer = api.post("/api/v1/jobs", json={"sources": [f"{source}/../../x.png"], "models": ["mobilenet-0.25"]})
     assert answer.status_code == 409, "no way out of the upload"
+    assert kind(answer) == "source"
+    answer = api.post("/api/v1/jobs", json={"sources": [f"{source}/x.png"], "models": ["mobilenet-0.25"]})
+    assert answer.status_code == 202, answer.text
 
 
 @pytest.fixture
