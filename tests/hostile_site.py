@@ -20,6 +20,25 @@ CLASSES = NAMES[:3]
 COLOURS = ((200, 30, 30), (30, 30, 200), (220, 220, 220))
 MODEL_NAME = "names"
 NUM_OF_CLASS = 8
+# The pages of such a server, each with names on it or beside it.
+PAGES = (
+    "/",
+    "/jobs",
+    "/jobs/3",
+    "/jobs/3/images/0",
+    "/models",
+    f"/models/{MODEL_NAME}",
+    f"/models/{MODEL_NAME}/versions/1",
+    f"/models/compare?first={MODEL_NAME}@1&second={MODEL_NAME}@2",
+    "/train",
+    "/upload",
+    "/review",
+    "/schedules",
+    "/schedules/nightly",
+    "/workers",
+    "/settings",
+    "/help",
+)
 
 
 def draw(folder: Path, names: tuple[str, ...], colour: tuple[int, int, int]) -> None:
