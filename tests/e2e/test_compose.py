@@ -148,6 +148,7 @@ def test_prometheus_has_our_rules_and_looks_for_our_processes(compose: ComposePr
     looked_for = {(name, str(place["port"])) for place in places for name in place["names"]}
     services = read_services(AnyValue(), profiles=["gpu"])
     exposed = {(name, port) for name, service in services.items() for port in service.get("expose", ())}
+    assert looked_for, "it looks for nobody"
     assert looked_for <= exposed
 
 

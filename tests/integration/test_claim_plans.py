@@ -49,6 +49,7 @@ def test_postgresql_reads_each_lease_once_for_a_claim_however_many_jobs_there_ar
     with busy.read() as session:
         ((found,),) = session.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {claim_query(busy)}")).all()
     scans = [node for node in nodes(found[0]["Plan"]) if node.get("Index Name") == "ix_chunk_leased"]
+    assert scans, "it looks for leases elsewhere than in their own index"
     looked_at = [(node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans]
     assert sum(looked_at) <= NUM_LEASES
 

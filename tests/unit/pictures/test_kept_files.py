@@ -72,5 +72,6 @@ def test_threads_that_write_the_same_and_make_room_at_once_leave_whole_files(tmp
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(400)))
+    assert files_below(tmp_path), "nothing was kept"
     assert all(path.stat().st_size == 500 for path in files_below(tmp_path))
     assert sum(path.stat().st_size for path in files_below(tmp_path)) <= 5000
