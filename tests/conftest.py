@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import giving_up
 import pytest
 from server_process import ServerMissingError
 from servers import ExternalPostgres, ExternalRedis, PostgresServer, RedisServer, database
@@ -61,7 +62,7 @@ def make_server() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def give_up() -> Callable[[str], NoReturn]:
     """Ends a test for want of a server: skips it and says why; under CI fails it."""
-    return _give_up
+    return giving_up.give_up
 
 
 @pytest.fixture
@@ -130,14 +131,8 @@ def _make_server(kind: type[AnyServer], **options: Any) -> AnyServer:
     try:
         return kind(**options)
     except ServerMissingError as error:
-        _give_up(str(error))
+        giving_up.give_up(str(error))
 
 
 def _external_url(variable: str, error: ServerMissingError) -> str:
-    return os.environ.get(variable) or _give_up(f"{error} {variable} is not set either.")
-
-
-def _give_up(message: str) -> NoReturn:
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(f"{message} Under CI a missing server is a failure.")
-    pytest.skip(message)
+    return os.environ.get(variable) or giving_up.give_up(f"{error} {variable} is not set either.")
