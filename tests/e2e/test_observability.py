@@ -61,6 +61,8 @@ def test_every_line_of_a_worker_is_json_and_names_it_and_what_it_works_on(
 ):
     (photographs(9) / "broken.jpg").write_bytes(b"no image")
     log = tmp_path / "worker.log"
+    # It converts its network itself, whichever tests ran before: those share what they converted.
+    Path(cluster.env["LABELYARD_HOME"], "engines").unlink()
     worker = start_worker(cluster, log, LABELYARD_LOG_FORMAT="json", LABELYARD_LOG_LEVEL="INFO")
     wait_for_workers(cluster)
     job_id = label(cluster)["job_id"]
@@ -74,7 +76,9 @@ def test_every_line_of_a_worker_is_json_and_names_it_and_what_it_works_on(
     assert [line["job_id"] for line in done] == [job_id] * 3
     assert sorted(line["chunk_id"] for line in done) == [1, 2, 3]
     # Of the threads that load and compute, too.
-    assert all("chunk_id" in line for line in lines if line["event"] in ("network_converted", "batch_size_found"))
+    of_threads = [line for line in lines if line["event"] in ("network_converted", "batch_size_found")]
+    assert {line["event"] for line in of_threads} == {"network_converted", "batch_size_found"}
+    assert all("chunk_id" in line for line in of_threads)
     # Celery's own lines are among them.
     assert any("labelyard.label_chunk" in line["event"] for line in lines)
 
